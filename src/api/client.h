@@ -1,0 +1,138 @@
+/* How to talk to an API server: one HTTP/2 connection over one pipe, kept up; requests with the
+ * few headers that Kubernetes wants; errors read for their reason; a silent peer noticed.
+ *
+ * It reconnects with backoff and jitter, but never repeats a request: every request that was under
+ * way when the connection ended is answered with a negative status, and its owner decides. */
+#ifndef FK_API_CLIENT_H
+#define FK_API_CLIENT_H
+
+#include "api/pb_stream.h"
+#include "api/status.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "opts.h"
+#include "pipe.h"
+#include "wire/h2_client.h"
+
+enum fk_verb {
+    FK_GET,
+    FK_POST,
+    FK_PUT,
+    FK_DELETE,
+    FK_PATCH_MERGE,     /* RFC 7396 */
+    FK_PATCH_STRATEGIC, /* Kubernetes' own, lists merged by key */
+    FK_PATCH_JSON,      /* RFC 6902 */
+};
+
+/* What came of a request. */
+struct fk_response {
+    int status;              /* HTTP status, or a negative enum fk_err when there is none */
+    uint32_t retry_after_ms; /* what the server asked for, 0 if nothing */
+    enum fk_reason reason;   /* of the Status object, FK_REASON_NONE without one */
+    const char *message;     /* for the log: never NULL, valid during the call */
+};
+
+/* Who asked. Exactly one response per accepted request, body pieces before it. */
+struct fk_reply_ops {
+    /* A piece of a 2xx body, FK_REPLY_WINDOW bytes at most; NULL: the body is not wanted, and is
+     * never sent to us. */
+    void (*body)(void *owner, struct fk_bytes piece);
+    void (*response)(void *owner, struct fk_now now, const struct fk_response *response);
+};
+
+struct fk_request {
+    enum fk_verb verb;
+    char path[FK_PATH_MAX];
+    bool path_repeats; /* the same path will be asked again soon (HPACK may keep it) */
+    bool metadata_only; /* reply: PartialObjectMetadata instead of the object */
+
+    /* JSON, written piece by piece: the same bytes at each call until the response. NULL: none. */
+    void (*document)(const void *owner, struct fk_writer *w);
+
+    const struct fk_reply_ops *reply;
+    void *owner;
+};
+
+struct fk_client_config {
+    struct fk_pipe pipe;       /* TLS to the server; open, recv, send, close */
+    const char *authority;     /* host:port as in the URL */
+    const char *user_agent;    /* "femtokubelet/0.1.0 (linux/amd64)" */
+    const char *bearer_token;  /* NULL: the client certificate speaks for the node */
+    struct fk_heap *heap;      /* for nghttp2 */
+    const struct fk_log *log;
+    uint64_t seed;             /* for jitter */
+};
+
+struct fk_client_stats {
+    uint32_t connects;       /* connections that reached the server's SETTINGS */
+    uint32_t connect_tries;  /* connections begun */
+    uint32_t requests;       /* submitted */
+    uint32_t failures;       /* answered with a negative status */
+    uint32_t silent_peers;   /* connections given up for want of a PONG */
+};
+
+struct fk_slot {
+    int32_t stream; /* 0: free */
+    const struct fk_reply_ops *reply;
+    void *owner;
+    uint64_t sent_ms;
+    struct fk_response response; /* head arrived: status != 0 */
+    bool done;
+    int end_err;
+};
+
+enum fk_link_state { FK_LINK_DOWN, FK_LINK_CONNECTING, FK_LINK_UP, FK_LINK_DRAINING };
+
+struct fk_client {
+    struct fk_client_config config;
+    enum fk_link_state state;
+    struct fk_h2 h2;
+    struct fk_clock clock;
+    struct fk_rng rng;
+    struct fk_backoff backoff;
+    uint64_t retry_ms;   /* DOWN: when to connect next */
+    uint64_t opened_ms;  /* when the current connection was begun */
+    uint64_t heard_ms;   /* last byte from the server */
+    uint64_t pinged_ms;  /* a PING is unanswered since; 0: none */
+    struct fk_now now;   /* of the step under way */
+    struct fk_slot slots[FK_REQUESTS_MAX];
+    struct fk_status_reader error; /* of the one error body that is read at a time */
+    int32_t error_stream;
+    struct fk_client_stats stats;
+    uint16_t out_len, out_sent; /* of out */
+    uint8_t out[FK_SEND_BUF];
+};
+
+/* config is copied; what it points to must outlive the client. */
+void fk_client_init(struct fk_client *c, const struct fk_client_config *config);
+
+/* Does one bounded piece of work (connect; up to FK_RECV_BUF bytes in, FK_SEND_BUF out). True when
+ * more may be done at once, false when only time or the pipe brings news. */
+bool fk_client_step(struct fk_client *c, uint64_t mono_ms);
+
+/* When step is to be called next even if the pipe stays quiet; absolute ms. */
+uint64_t fk_client_due(const struct fk_client *c);
+
+/* The pipe refused bytes that are ready: wake up when it is writable. */
+bool fk_client_wants_write(const struct fk_client *c);
+
+/* Whether submit would be accepted now. */
+bool fk_client_ready(const struct fk_client *c);
+
+/* 0, or FK_E_BUSY (no slot), FK_E_CLOSED (no connection), FK_E_NOMEM. request need not outlive the
+ * call; owner and what document reads must last until the response. */
+int fk_client_submit(struct fk_client *c, const struct fk_request *request);
+
+/* Drops the connection and makes a new one as after any loss; for changed credentials or routes. */
+void fk_client_reconnect(struct fk_client *c, uint64_t mono_ms);
+
+/* Queues GOAWAY and closes once it is out; requests under way are answered FK_E_CANCELLED. Returns
+ * true when closed. */
+bool fk_client_shutdown(struct fk_client *c);
+
+static inline struct fk_now fk_client_now(const struct fk_client *c, uint64_t mono_ms) {
+    return fk_clock_read(&c->clock, mono_ms);
+}
+
+#endif

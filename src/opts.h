@@ -1,0 +1,155 @@
+/* Every bound of the node: its meaning, its unit, what it costs in RAM.
+ *
+ * A board's build may override any of them with -D. Running into one is an ordinary answer: the
+ * request, the reply or the item is refused with an error, and service goes on. */
+#ifndef FK_OPTS_H
+#define FK_OPTS_H
+
+/* ---- TLS (link/) -------------------------------------------------------------------------- */
+
+/* Largest TLS record payload that we can receive, bytes. Costs its size in RAM, plus about 70.
+ * The server's largest handshake message (its certificate chain) must fit as well; everything
+ * after the handshake is kept below it by HTTP/2 flow control. */
+#ifndef FK_TLS_IN_MAX
+#define FK_TLS_IN_MAX 4096
+#endif
+
+/* Largest TLS record payload that we send, bytes. Costs its size in RAM. Our own certificate
+ * chain must fit. */
+#ifndef FK_TLS_OUT_MAX
+#define FK_TLS_OUT_MAX 2048
+#endif
+
+/* ---- HTTP/2 (wire/h2_client) -------------------------------------------------------------- */
+
+/* Our SETTINGS_HEADER_TABLE_SIZE: what the server's HPACK encoder may remember, bytes. Costs up to
+ * 1.75 times its size in heap. 4096 saves about 45 bytes of reply per Lease renewal over 1024. */
+#ifndef FK_H2_DECODE_TABLE
+#define FK_H2_DECODE_TABLE 4096
+#endif
+
+/* What our own HPACK encoder remembers, bytes; enough for the headers that repeat. */
+#ifndef FK_H2_ENCODE_TABLE
+#define FK_H2_ENCODE_TABLE 1024
+#endif
+
+/* Largest reply header list that we accept (our SETTINGS_MAX_HEADER_LIST_SIZE), bytes as RFC 9113
+ * §6.5.2 counts them. A larger one ends its stream. */
+#ifndef FK_H2_HEADERS_MAX
+#define FK_H2_HEADERS_MAX 4096
+#endif
+
+/* ---- API client (api/client) -------------------------------------------------------------- */
+
+/* Requests in flight at once, count. Each costs one slot of about 120 bytes. */
+#ifndef FK_REQUESTS_MAX
+#define FK_REQUESTS_MAX 4
+#endif
+
+/* Reply bytes that one request may have under way to us: its HTTP/2 stream window, bytes. Costs
+ * no RAM of its own, but the sum over all requests must fit one TLS record, see below. */
+#ifndef FK_REPLY_WINDOW
+#define FK_REPLY_WINDOW 768
+#endif
+
+/* What we read of an error reply's body (a Status, or whatever a proxy wrote), bytes. */
+#ifndef FK_ERROR_BODY_MAX
+#define FK_ERROR_BODY_MAX 768
+#endif
+
+/* Largest request path with its query, bytes, terminating zero included. On the stack. */
+#ifndef FK_PATH_MAX
+#define FK_PATH_MAX 384
+#endif
+
+/* Outgoing bytes gathered into one TLS record, bytes. Costs its size in RAM. */
+#ifndef FK_SEND_BUF
+#define FK_SEND_BUF 1024
+#endif
+
+/* Decrypted bytes taken from the pipe at once, bytes. On the stack. */
+#ifndef FK_RECV_BUF
+#define FK_RECV_BUF 512
+#endif
+
+/* Longest message that is kept of a server's error for the log, bytes with terminating zero. */
+#ifndef FK_MESSAGE_MAX
+#define FK_MESSAGE_MAX 128
+#endif
+
+/* ---- Protobuf replies (api/pb_stream) ------------------------------------------------------ */
+
+/* Largest leaf that is collected whole (a condition, a label, a UID), bytes. Costs its size in
+ * RAM once. A larger leaf is skipped and counted. */
+#ifndef FK_PB_LEAF_MAX
+#define FK_PB_LEAF_MAX 320
+#endif
+
+/* Depth of nested messages that we descend into, count. */
+#ifndef FK_PB_DEPTH_MAX
+#define FK_PB_DEPTH_MAX 6
+#endif
+
+/* ---- Liveness and patience (api/client), milliseconds -------------------------------------- */
+
+/* From opening a connection to the server's first HTTP/2 frame: DNS, TCP, TLS. */
+#ifndef FK_CONNECT_TIMEOUT_MS
+#define FK_CONNECT_TIMEOUT_MS 10000
+#endif
+
+/* A request has waited this long without a byte from the server: send a PING, 39 bytes. */
+#ifndef FK_PING_AFTER_MS
+#define FK_PING_AFTER_MS 1500
+#endif
+
+/* The PING has not been answered for this long, and nothing else came: the peer is gone. With the
+ * Lease renewed every 10.4 s at the latest, a silent peer is noticed within 15 s. */
+#ifndef FK_PING_TIMEOUT_MS
+#define FK_PING_TIMEOUT_MS 3000
+#endif
+
+/* The longest that one request may take while the server answers PINGs. */
+#ifndef FK_REQUEST_TIMEOUT_MS
+#define FK_REQUEST_TIMEOUT_MS 10000
+#endif
+
+/* Reconnect: first delay and largest delay; doubled each time, with jitter of a quarter. */
+#ifndef FK_RECONNECT_MIN_MS
+#define FK_RECONNECT_MIN_MS 200
+#endif
+#ifndef FK_RECONNECT_MAX_MS
+#define FK_RECONNECT_MAX_MS 8000
+#endif
+
+/* ---- The node (kubelet/) ------------------------------------------------------------------- */
+
+/* Longest node name, bytes without terminating zero (RFC 1123 subdomain, as Kubernetes has it). */
+#define FK_NODE_NAME_MAX 253
+
+/* Labels, taints and capacity entries that a configuration may hold, count. They are referred to,
+ * not copied. */
+#define FK_LABELS_MAX 16
+#define FK_TAINTS_MAX 8
+#define FK_RESOURCES_MAX 8
+
+/* Retry of a failed duty: first delay and largest delay, as client-go's lease controller has them.
+ */
+#ifndef FK_RETRY_MIN_MS
+#define FK_RETRY_MIN_MS 200
+#endif
+#ifndef FK_RETRY_MAX_MS
+#define FK_RETRY_MAX_MS 7000
+#endif
+
+/* Wait after an answer that a repetition will not change soon (401, 403, 422 …). */
+#ifndef FK_REFUSED_RETRY_MS
+#define FK_REFUSED_RETRY_MS 30000
+#endif
+
+/* A record that the server coalesces from every open stream must fit our receive buffer. */
+_Static_assert(FK_REQUESTS_MAX * FK_REPLY_WINDOW + 512 <= FK_TLS_IN_MAX,
+               "open windows must fit one TLS record");
+_Static_assert(FK_ERROR_BODY_MAX <= FK_REPLY_WINDOW, "an error body is read under one window");
+_Static_assert(FK_SEND_BUF <= FK_TLS_OUT_MAX, "one send is one TLS record");
+
+#endif
