@@ -1,6 +1,11 @@
 # Programs, tests, fuzzers and benchmarks; all by pattern.
 
-# fk_program(NAME path/of/source.c... USES libs): an executable with our warnings.
+# What a sanitizer is to do in tests: report a crash itself, before cmocka's handler hides where.
+set(FK_TEST_ENVIRONMENT
+    "ASAN_OPTIONS=allow_user_segv_handler=0:detect_stack_use_after_return=1:strict_string_checks=1"
+    "UBSAN_OPTIONS=print_stacktrace=1")
+
+# fk_program(name SOURCES file... USES library...): an executable with our warnings.
 function(fk_program name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
     add_executable(${name} ${arg_SOURCES})
@@ -59,12 +64,13 @@ function(fk_tests folder)
         string(REGEX REPLACE "_test$" "" short ${name})
         add_test(NAME ${folder}/${short} COMMAND ${target}
             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
-        set_tests_properties(${folder}/${short} PROPERTIES TIMEOUT 120)
+        set_tests_properties(${folder}/${short} PROPERTIES TIMEOUT 120
+            ENVIRONMENT "${FK_TEST_ENVIRONMENT}")
     endforeach()
 endfunction()
 
 if(NOT FK_FUZZ)
-    fk_tests(unit)
+    fk_tests(unit USES yaml)
     fk_tests(sim USES fk_sim)
     fk_tests(linux USES fk_linux)
 endif()
@@ -81,7 +87,8 @@ foreach(source ${sources})
     else()
         fk_program(${name} SOURCES ${source} fuzz/replay_main.c USES fk_support)
         add_test(NAME fuzz/${short} COMMAND ${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${short})
-        set_tests_properties(fuzz/${short} PROPERTIES TIMEOUT 120)
+        set_tests_properties(fuzz/${short} PROPERTIES TIMEOUT 120
+            ENVIRONMENT "${FK_TEST_ENVIRONMENT}")
     endif()
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
 endforeach()

@@ -11,7 +11,11 @@ function(fk_third_party name)
     add_library(${name} STATIC ${arg_SOURCES})
     target_include_directories(${name} SYSTEM PUBLIC ${arg_INCLUDE} PRIVATE ${arg_PRIVATE_INCLUDE})
     target_compile_definitions(${name} PUBLIC ${arg_DEFINE} PRIVATE ${arg_PRIVATE_DEFINE})
-    target_compile_options(${name} PRIVATE -w)
+    # Their own dialect and no warnings of ours; but a function used without its declaration returns
+    # an int in C's oldest reading, and then a pointer loses its upper half.
+    set_target_properties(${name} PROPERTIES C_EXTENSIONS ON)
+    target_compile_options(${name} PRIVATE -Werror=implicit-function-declaration
+        -Werror=int-conversion -Werror=incompatible-pointer-types)
 endfunction()
 
 # Mbed TLS: what is in it is decided by src/link/mbedtls_config.h.
