@@ -3,23 +3,29 @@
  * skipped by its length, so managedFields costs nothing and a 10 MB object needs no buffer.
  *
  * API server replies are enveloped: the 4 bytes "k8s\0", then runtime.Unknown, whose field 2 (raw)
- * holds the object (k8s.io/apimachinery/pkg/runtime/generated.proto). */
+ * holds the object (k8s.io/apimachinery/pkg/runtime/generated.proto).
+ *
+ * Malformed is: a length beyond the message around it or 2 GB, a varint beyond 64 bits, a field
+ * number of 0, a group (wire types 3 and 4), an envelope whose content is encoded in a way of its
+ * own. Leaves found before that have been handed over already: act on them after fk_pb_end. */
 #ifndef FK_API_PB_STREAM_H
 #define FK_API_PB_STREAM_H
 
 #include "base/bytes.h"
 #include "opts.h"
 
-/* One wanted leaf: its field numbers from the object's top down, 0-terminated. Node's
- * metadata.uid is {1, 5}, one status.conditions item {3, 4}. */
+/* One wanted leaf: its field numbers from the object's top down, 0-terminated when shorter than
+ * FK_PB_DEPTH_MAX. Node's metadata.uid is {1, 5}, one status.conditions item {3, 4}. */
 struct fk_pb_path {
     uint8_t field[FK_PB_DEPTH_MAX]; /* field numbers 1 to 255 */
+    bool cut; /* a leaf longer than FK_PB_LEAF_MAX: its beginning will do; else it is skipped */
 };
 
 struct fk_pb_visitor {
     const struct fk_pb_path *paths; /* no path may be the beginning of another */
-    size_t path_count;              /* at most 32 */
-    /* One leaf of length-delimited type, complete; bytes are valid during the call. */
+    size_t path_count;              /* at most 255 */
+    /* One leaf of length-delimited type, complete unless its path says cut and its length is
+     * FK_PB_LEAF_MAX; bytes are valid during the call. */
     void (*leaf)(void *ctx, size_t path, struct fk_bytes bytes);
     /* One leaf of varint type. */
     void (*varint)(void *ctx, size_t path, uint64_t value); /* may be NULL */
@@ -28,28 +34,28 @@ struct fk_pb_visitor {
 struct fk_pb {
     const struct fk_pb_visitor *visitor;
     void *ctx;
-    int err;              /* first error: FK_E_PARSE; feeding more changes nothing */
-    uint32_t oversize;    /* wanted leaves skipped for exceeding FK_PB_LEAF_MAX */
-    uint8_t state;        /* private from here */
-    uint8_t depth;
-    uint8_t magic_seen;
-    uint8_t shift;
-    uint8_t wire_type;
-    uint8_t leaf_path;
-    uint32_t matching[FK_PB_DEPTH_MAX + 1]; /* per depth: bit p set while paths[p] matches */
-    uint64_t left[FK_PB_DEPTH_MAX + 1];     /* bytes left of the message at each depth */
-    uint64_t varint;
-    uint64_t skip;
-    uint32_t field;
+    int err;           /* first error: FK_E_PARSE; feeding more changes nothing */
+    uint32_t oversize; /* wanted leaves skipped for exceeding FK_PB_LEAF_MAX */
+    /* private from here */
+    uint64_t varint;                    /* the one being read: tag, length or value */
+    uint32_t left[FK_PB_DEPTH_MAX + 1]; /* bytes to come of the open message at each depth */
+    uint32_t todo;                      /* bytes to come of the field being skipped or collected */
     uint16_t leaf_len;
-    uint16_t leaf_want;
+    uint8_t state;
+    uint8_t shift;                     /* bits of varint read; while in the magic, bytes of it */
+    uint8_t wanted;                    /* path that the current field is the leaf of, or none */
+    uint8_t depth;                     /* of open messages, the envelope included */
+    uint8_t enveloped;                 /* 1: depth 0 is runtime.Unknown */
+    uint8_t field;                     /* number of the current field, 0 for all beyond 255 */
+    uint8_t trail[FK_PB_DEPTH_MAX];    /* numbers of the fields that led from the object to here */
     uint8_t leaf[FK_PB_LEAF_MAX];
 };
 
 /* enveloped: expect "k8s\0" and runtime.Unknown first. visitor outlives the walk. */
 void fk_pb_begin(struct fk_pb *pb, bool enveloped, const struct fk_pb_visitor *visitor, void *ctx);
 
-/* Takes the next piece, of any size; 0 or the latched error. */
+/* Takes the next piece, of any size; 0 or the latched error. Work is bounded by the piece's bytes
+ * times the visitor's paths. */
 int fk_pb_feed(struct fk_pb *pb, struct fk_bytes piece);
 
 /* At the end of the body: 0 when it ended between two top-level fields, else FK_E_PARSE. */

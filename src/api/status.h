@@ -44,16 +44,20 @@ enum fk_verdict fk_status_verdict(int status, enum fk_reason reason);
 
 struct fk_status_reader {
     struct fk_pb pb;
-    bool protobuf;
-    size_t seen; /* body bytes */
     enum fk_reason reason;
-    int32_t retry_after_s; /* details.retryAfterSeconds, -1: none */
-    size_t message_len;
+    int32_t retry_after_s; /* details.retryAfterSeconds, 0 to 86400; -1: none */
     char message[FK_MESSAGE_MAX]; /* printable ASCII, zero-terminated; '?' for other bytes */
+    /* private from here */
+    uint16_t message_len;
+    uint8_t content; /* enum fk_h2_content */
+    uint8_t matched; /* bytes of the marker that stands before the text */
+    uint8_t text;    /* where in the text we are */
+    bool space;      /* white space stands before the next character of the message */
 };
 
-/* content: the reply's. A protobuf Status is decoded; of anything else the first printable bytes
- * become the message (an HTML page is named as one: "an HTML page, not an API answer: …"). */
+/* content: the reply's. A protobuf Status is decoded, as far as it arrived. Otherwise the message
+ * is made of the "message" of a JSON body, of the title of an HTML page ("an HTML page, not an API
+ * answer: 502 Bad Gateway"), or of the first printable bytes. */
 void fk_status_begin(struct fk_status_reader *r, enum fk_h2_content content);
 void fk_status_feed(struct fk_status_reader *r, struct fk_bytes piece);
 
