@@ -91,6 +91,7 @@ static const struct fk_pb_visitor visitor = {paths, PATH_COUNT, leaf, varint};
 
 void fk_status_begin(struct fk_status_reader *r, enum fk_h2_content content) {
     fk_pb_begin(&r->pb, true, &visitor, r);
+    r->seen = 0;
     r->reason = FK_REASON_NONE;
     r->retry_after_s = -1;
     r->content = (uint8_t)content;
@@ -136,6 +137,7 @@ static void json_byte(struct fk_status_reader *r, uint8_t byte) {
 }
 
 void fk_status_feed(struct fk_status_reader *r, struct fk_bytes piece) {
+    r->seen += (uint32_t)piece.len;
     if (r->content == FK_CONTENT_PROTOBUF) {
         (void)fk_pb_feed(&r->pb, piece); /* malformed: what was read so far is all there is */
         return;

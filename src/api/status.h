@@ -44,6 +44,7 @@ enum fk_verdict fk_status_verdict(int status, enum fk_reason reason);
 
 struct fk_status_reader {
     struct fk_pb pb;
+    uint32_t seen; /* body bytes fed */
     enum fk_reason reason;
     int32_t retry_after_s; /* details.retryAfterSeconds, 0 to 86400; -1: none */
     char message[FK_MESSAGE_MAX]; /* printable ASCII, zero-terminated; '?' for other bytes */
