@@ -4,6 +4,8 @@ if(FK_SANITIZE)
     add_compile_options(-fsanitize=address -fno-omit-frame-pointer)
     add_link_options(-fsanitize=address,undefined)
 endif()
+# No paths of this machine in programs: not in assertions, not in debug information.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(FK_FUZZ)
     # Also third party: the fuzzer finds its way through nghttp2 and Mbed TLS by their coverage.
     add_compile_options(-fsanitize=fuzzer-no-link)

@@ -1,5 +1,4 @@
-/*
- * Runs a fuzzer's function once over each file given, and over each file of each folder given, so
+/* Runs a fuzzer's function once over each file given, and over each file of each folder given, so
  * that any compiler and any preset can prove that yesterday's findings stay fixed. It does not
  * search. Fails when it found nothing to run: a test over an empty corpus would prove nothing.
  */
@@ -13,8 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static int replay_file(const char *path, size_t len)
-{
+static int replay_file(const char *path, size_t len) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
         fprintf(stderr, "replay: %s: %s\n", path, strerror(errno));
@@ -35,8 +33,7 @@ static int replay_file(const char *path, size_t len)
 }
 
 /* The number of inputs run, or -1; folders are not searched below the first level. */
-static int replay_path(const char *path, int depth)
-{
+static int replay_path(const char *path, int depth) {
     struct stat info;
     if (stat(path, &info) != 0) {
         fprintf(stderr, "replay: %s: %s\n", path, strerror(errno));
@@ -63,8 +60,7 @@ static int replay_path(const char *path, int depth)
     return ran;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     int total = 0;
     for (int i = 1; i < argc; i++) {
         int ran = replay_path(argv[i], 0);

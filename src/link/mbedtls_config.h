@@ -1,12 +1,11 @@
-/*
- * What of Mbed TLS 3.6 is in the build. Owns every setting of it; the library and its users see the
- * same header through MBEDTLS_CONFIG_FILE. Costs are those of third_party/mbedtls on a Cortex-M0+.
+/* What of Mbed TLS 3.6 is in the build. Owns every setting of it; the library and its users see the
+ * same header through MBEDTLS_CONFIG_FILE. Costs are those measured on a Cortex-M0+.
  *
  * Left out on purpose: files, sockets, timers and the wall clock (the core owns those), DTLS,
  * renegotiation, CBC suites, self-tests, error strings. PSA wants follow from the settings below.
  *
- * Without MBEDTLS_HAVE_TIME_DATE the library does not look at notBefore and notAfter: src/link must,
- * against a clock that knows whether it is anchored.
+ * Without MBEDTLS_HAVE_TIME_DATE the library does not look at notBefore and notAfter: src/link
+ * must, against a clock that knows whether it is anchored.
  */
 #ifndef FK_LINK_MBEDTLS_CONFIG_H
 #define FK_LINK_MBEDTLS_CONFIG_H
@@ -35,7 +34,8 @@
 #define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 #endif
 
-/* --- TLS ----------------------------------------------------------------------------------------*/
+/* --- TLS
+ * ----------------------------------------------------------------------------------------*/
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C /* towards the API server */
 #define MBEDTLS_SSL_SRV_C /* the kubelet's own port; also the far end in tests */
@@ -48,14 +48,16 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN /* "h2" */
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it; 1.2 alone would save 1.2 KB without */
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it; 1.2 alone would save 1.2 KB without \
+                                           */
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
-#define MBEDTLS_SSL_IN_CONTENT_LEN                 FK_TLS_IN_MAX
-#define MBEDTLS_SSL_OUT_CONTENT_LEN                FK_TLS_OUT_MAX
+#define MBEDTLS_SSL_IN_CONTENT_LEN FK_TLS_IN_MAX
+#define MBEDTLS_SSL_OUT_CONTENT_LEN FK_TLS_OUT_MAX
 #define MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY 1 /* 16 would pad every record on the wire */
 
-/* --- Certificates -------------------------------------------------------------------------------*/
+/* --- Certificates
+ * -------------------------------------------------------------------------------*/
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
@@ -73,7 +75,8 @@
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C
 
-/* --- Public keys: what API servers present, P-256, P-384 and RSA up to 4096 bits ----------------*/
+/* --- Public keys: what API servers present, P-256, P-384 and RSA up to 4096 bits
+ * ----------------*/
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_MPI_MAX_SIZE 512 /* bytes: RSA-4096 */
 #define MBEDTLS_ECP_C
@@ -82,13 +85,14 @@
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP384R1_ENABLED
 #define MBEDTLS_ECP_NIST_OPTIM
-#define MBEDTLS_ECP_WINDOW_SIZE       2 /* -1.9 KB at the handshake's peak, somewhat slower */
+#define MBEDTLS_ECP_WINDOW_SIZE 2 /* -1.9 KB at the handshake's peak, somewhat slower */
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
 #define MBEDTLS_RSA_C
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_PKCS1_V21 /* PSS: the only RSA signature of TLS 1.3 */
 
-/* --- Symmetric ----------------------------------------------------------------------------------*/
+/* --- Symmetric
+ * ----------------------------------------------------------------------------------*/
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* 8 KB of tables in flash instead of RAM */

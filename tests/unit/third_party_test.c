@@ -1,5 +1,4 @@
-/*
- * What we rely on in the libraries that we do not write, under our settings of them: patches that
+/* What we rely on in the libraries that we do not write, under our settings of them: patches that
  * took effect, and features that a change of mbedtls_config.h could lose without a compile error.
  */
 #include <setjmp.h>
@@ -26,8 +25,7 @@
 
 /* Pseudo-random is enough here: nothing made by this test leaves it. */
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
-                                             uint8_t *out, size_t len, size_t *out_len)
-{
+                                             uint8_t *out, size_t len, size_t *out_len) {
     static uint32_t state = 1;
     (void)context;
     for (size_t i = 0; i < len; i++) {
@@ -39,8 +37,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 }
 
 /* A self-signed certificate for 192.0.2.7 and node.example, as DER at the end of der[]. */
-static int write_certificate(mbedtls_pk_context *key, unsigned char *der, size_t cap)
-{
+static int write_certificate(mbedtls_pk_context *key, unsigned char *der, size_t cap) {
     static unsigned char ip[4] = {192, 0, 2, 7};
     static unsigned char dns[] = "node.example";
     unsigned char serial[1] = {1};
@@ -61,8 +58,8 @@ static int write_certificate(mbedtls_pk_context *key, unsigned char *der, size_t
     assert_int_equal(mbedtls_x509write_crt_set_subject_name(&cert, "CN=node"), 0);
     assert_int_equal(mbedtls_x509write_crt_set_issuer_name(&cert, "CN=node"), 0);
     assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&cert, serial, sizeof(serial)), 0);
-    assert_int_equal(
-        mbedtls_x509write_crt_set_validity(&cert, "20000101000000", "20010101000000"), 0);
+    assert_int_equal(mbedtls_x509write_crt_set_validity(&cert, "20000101000000", "20010101000000"),
+                     0);
     assert_int_equal(mbedtls_x509write_crt_set_basic_constraints(&cert, 1, 0), 0);
     assert_int_equal(mbedtls_x509write_crt_set_subject_alternative_name(&cert, names), 0);
     int len = mbedtls_x509write_crt_der(&cert, der, cap, mbedtls_psa_get_random,
@@ -71,8 +68,7 @@ static int write_certificate(mbedtls_pk_context *key, unsigned char *der, size_t
     return len;
 }
 
-static void a_name_or_an_address_is_verified(void **state)
-{
+static void a_name_or_an_address_is_verified(void **state) {
     (void)state;
     assert_int_equal(psa_crypto_init(), PSA_SUCCESS);
     mbedtls_pk_context key;
@@ -87,8 +83,8 @@ static void a_name_or_an_address_is_verified(void **state)
 
     mbedtls_x509_crt crt;
     mbedtls_x509_crt_init(&crt);
-    assert_int_equal(
-        mbedtls_x509_crt_parse_der(&crt, der + sizeof(der) - (size_t)len, (size_t)len), 0);
+    assert_int_equal(mbedtls_x509_crt_parse_der(&crt, der + sizeof(der) - (size_t)len, (size_t)len),
+                     0);
     static const struct {
         const char *name;
         uint32_t flags;
@@ -109,8 +105,7 @@ static void a_name_or_an_address_is_verified(void **state)
     mbedtls_psa_crypto_free();
 }
 
-static void suites_and_keys_of_real_clusters_are_there(void **state)
-{
+static void suites_and_keys_of_real_clusters_are_there(void **state) {
     (void)state;
     static const int wanted[] = {
         MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
@@ -138,39 +133,33 @@ struct counter {
     size_t total;
 };
 
-static void *counting_malloc(size_t size, void *user)
-{
+static void *counting_malloc(size_t size, void *user) {
     struct counter *counter = user;
     counter->total += size;
     return malloc(size);
 }
 
-static void *counting_calloc(size_t count, size_t size, void *user)
-{
+static void *counting_calloc(size_t count, size_t size, void *user) {
     struct counter *counter = user;
     counter->total += count * size;
     return calloc(count, size);
 }
 
-static void *counting_realloc(void *old, size_t size, void *user)
-{
+static void *counting_realloc(void *old, size_t size, void *user) {
     struct counter *counter = user;
     counter->total += size;
     return realloc(old, size);
 }
 
-static void counting_free(void *old, void *user)
-{
+static void counting_free(void *old, void *user) {
     (void)user;
     free(old);
 }
 
-static void a_session_is_small(void **state)
-{
+static void a_session_is_small(void **state) {
     (void)state;
     struct counter counter = {0};
-    nghttp2_mem mem = {&counter, counting_malloc, counting_free, counting_calloc,
-                       counting_realloc};
+    nghttp2_mem mem = {&counter, counting_malloc, counting_free, counting_calloc, counting_realloc};
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_session *session = NULL;
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
@@ -182,8 +171,7 @@ static void a_session_is_small(void **state)
     nghttp2_session_callbacks_del(callbacks);
 }
 
-static void a_path_sent_again_costs_one_byte(void **state)
-{
+static void a_path_sent_again_costs_one_byte(void **state) {
     (void)state;
     static uint8_t name[] = ":path";
     static uint8_t value[] = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/a";
@@ -199,8 +187,7 @@ static void a_path_sent_again_costs_one_byte(void **state)
 
 /* --- nanopb, libyaml --- */
 
-static void nanopb_reads_what_it_wrote(void **state)
-{
+static void nanopb_reads_what_it_wrote(void **state) {
     (void)state;
     pb_byte_t buf[16];
     pb_ostream_t out = pb_ostream_from_buffer(buf, sizeof(buf));
@@ -211,8 +198,7 @@ static void nanopb_reads_what_it_wrote(void **state)
     assert_int_equal(value, 300);
 }
 
-static void libyaml_parses(void **state)
-{
+static void libyaml_parses(void **state) {
     (void)state;
     static const unsigned char text[] = "kind: Config\n";
     yaml_parser_t parser;
@@ -225,8 +211,7 @@ static void libyaml_parses(void **state)
     yaml_parser_delete(&parser);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_or_an_address_is_verified),
         cmocka_unit_test(suites_and_keys_of_real_clusters_are_there),

@@ -1,0 +1,105 @@
+# The front door. `make help` lists what there is; CMakePresets.json knows how things are built.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup deps build demo test run fuzz bench size fmt check clean e2e \
+	release debug clang-debug check-tools check-layers check-purity check-fmt
+
+GO := $(CURDIR)/tools/go
+PYTHON := python3
+BUILD := build/release
+
+# Each fuzzer's share of `make fuzz`, in seconds; FUZZERS picks some of them.
+FUZZ_SECONDS ?= 60
+FUZZERS ?= $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
+# Arguments of `make run`.
+ARGS ?= --help
+
+# Looked at when a recipe runs, not when this file is read.
+SOURCES = $(shell find src drivers boards ports tests fuzz bench -name '*.[ch]' 2>/dev/null)
+
+help: ## list these targets
+	@echo 'femtokubelet: a Kubernetes kubelet for microcontrollers'
+	@echo
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1~\2/p' Makefile | column -t -s '~'
+
+demo: release ## a real control plane and a node of ours in it, to look at with kubectl
+	@tools/demo
+
+test: setup deps check-tools check-layers check-fmt ## all tests and checks; what CI runs
+	@$(MAKE) --no-print-directory debug TESTS=yes
+	@$(MAKE) --no-print-directory clang-debug TESTS=yes
+	@$(MAKE) --no-print-directory release TESTS=yes
+	@$(MAKE) --no-print-directory check-purity e2e
+	@echo 'make test: all passed'
+
+check: setup deps check-tools check-layers check-fmt release check-purity ## the quick part of test: structure and format
+
+run: release ## the Linux node: make run ARGS="..."
+	@$(BUILD)/femtokubelet $(ARGS)
+
+fuzz: setup deps ## each fuzzer for FUZZ_SECONDS (60); findings stay in build/fuzz/found
+	@echo '== fuzz: build'
+	@cmake --preset fuzz >/dev/null && cmake --build --preset fuzz -- --quiet
+	@mkdir -p build/fuzz/found
+	@set -e; for name in $(FUZZERS); do \
+	    echo "== fuzz: $$name, $(FUZZ_SECONDS) s"; \
+	    mkdir -p build/fuzz/work/$$name; \
+	    build/fuzz/fuzz/$${name}_fuzz -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+	        -verbosity=0 -artifact_prefix=build/fuzz/found/$$name- -timeout=10 \
+	        build/fuzz/work/$$name fuzz/corpus/$$name; \
+	done
+
+bench: release ## benchmarks of the release build
+	@set -e; found=; for program in $(BUILD)/bench/*; do \
+	    if [ -x "$$program" ]; then found=yes; echo "== $${program##*/}"; "$$program"; fi; \
+	done; [ -n "$$found" ] || echo 'no benchmarks in bench/'
+
+size: release ## code and constants of each layer (release build, this machine)
+	@for library in $(BUILD)/libfk_*.a; do \
+	    size -t "$$library" | awk -v name="$${library##*/}" '/TOTALS/ { \
+	        printf "%-18s text %7d  data %5d  bss %5d\n", name, $$1, $$2, $$3 }'; \
+	done
+
+fmt: ## format all C sources
+	@clang-format -i $(SOURCES)
+
+clean: ## remove build/ (downloads stay in the cache)
+	rm -rf build
+
+# --- the parts ---------------------------------------------------------------------------------
+
+setup:
+	@tools/setup
+
+deps:
+	@third_party/fetch
+
+# TESTS=yes: also run them.
+release debug clang-debug clang-release: setup deps
+	@echo '== $@: build'
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -- --quiet
+	@if [ -n "$(TESTS)" ]; then echo '== $@: test'; ctest --preset $@; fi
+
+build: release
+
+check-tools:
+	@echo '== the tools themselves'
+	@$(PYTHON) -m unittest discover -s tools/tests
+
+check-layers:
+	@tools/check-layers
+
+check-purity:
+	@tools/check-purity $(BUILD)
+
+check-fmt:
+	@bad=; for file in $(SOURCES); do \
+	    clang-format --dry-run -Werror "$$file" 2>/dev/null || bad="$$bad $$file"; \
+	done; if [ -n "$$bad" ]; then echo "check-fmt: run make fmt; not formatted:$$bad"; exit 1; fi
+	@echo 'check-fmt: $(words $(SOURCES)) files, all formatted'
+
+# Tests of the real thing against a real control plane. The folder may not be there yet.
+e2e: release
+	@if [ -d e2e ]; then echo '== e2e' && cd e2e && $(GO) vet ./... && $(GO) test ./...; \
+	else echo 'e2e: no such folder yet'; fi
