@@ -52,15 +52,13 @@ static void next_field(struct fk_pb *pb) {
 static void hand_over(struct fk_pb *pb) {
     const uint8_t wanted = pb->wanted;
     pb->wanted = NOT_WANTED;
-    if (wanted != NOT_WANTED)
-        pb->visitor->leaf(pb->ctx, wanted, fk_bytes(pb->leaf, pb->leaf_len));
+    if (wanted != NOT_WANTED) pb->visitor->leaf(pb->ctx, wanted, fk_bytes(pb->leaf, pb->leaf_len));
 }
 
 /* The next len bytes are one field's content, collected when it is wanted and skipped if not. */
 static void begin_bytes(struct fk_pb *pb, uint32_t len) {
     if (!take(pb, len)) return;
-    if (pb->wanted != NOT_WANTED && len > FK_PB_LEAF_MAX &&
-        !pb->visitor->paths[pb->wanted].cut) {
+    if (pb->wanted != NOT_WANTED && len > FK_PB_LEAF_MAX && !pb->visitor->paths[pb->wanted].cut) {
         pb->oversize++;
         pb->wanted = NOT_WANTED;
     }

@@ -42,12 +42,12 @@ struct fk_pb {
     uint32_t todo;                      /* bytes to come of the field being skipped or collected */
     uint16_t leaf_len;
     uint8_t state;
-    uint8_t shift;                     /* bits of varint read; while in the magic, bytes of it */
-    uint8_t wanted;                    /* path that the current field is the leaf of, or none */
-    uint8_t depth;                     /* of open messages, the envelope included */
-    uint8_t enveloped;                 /* 1: depth 0 is runtime.Unknown */
-    uint8_t field;                     /* number of the current field, 0 for all beyond 255 */
-    uint8_t trail[FK_PB_DEPTH_MAX];    /* numbers of the fields that led from the object to here */
+    uint8_t shift;                  /* bits of varint read; while in the magic, bytes of it */
+    uint8_t wanted;                 /* path that the current field is the leaf of, or none */
+    uint8_t depth;                  /* of open messages, the envelope included */
+    uint8_t enveloped;              /* 1: depth 0 is runtime.Unknown */
+    uint8_t field;                  /* number of the current field, 0 for all beyond 255 */
+    uint8_t trail[FK_PB_DEPTH_MAX]; /* numbers of the fields that led from the object to here */
     uint8_t leaf[FK_PB_LEAF_MAX];
 };
 

@@ -12,10 +12,9 @@ static const struct fk_pb_path paths[PATH_COUNT] = {
 
 /* In the order of enum fk_reason; an array of arrays needs no relocation. */
 static const char reason_names[][sizeof "ServiceUnavailable"] = {
-    "Unauthorized",   "Forbidden",    "NotFound",
-    "AlreadyExists",  "Conflict",     "Gone",
-    "Expired",        "Invalid",      "TooManyRequests",
-    "ServerTimeout",  "Timeout",      "InternalError",
+    "Unauthorized",       "Forbidden",     "NotFound", "AlreadyExists",
+    "Conflict",           "Gone",          "Expired",  "Invalid",
+    "TooManyRequests",    "ServerTimeout", "Timeout",  "InternalError",
     "ServiceUnavailable",
 };
 
@@ -39,8 +38,7 @@ enum fk_verdict fk_status_verdict(int status, enum fk_reason reason) {
     case 404: return FK_VERDICT_ABSENT;
     case 408:
     case 429: return FK_VERDICT_RETRY;
-    case 409:
-        return reason == FK_REASON_ALREADY_EXISTS ? FK_VERDICT_EXISTS : FK_VERDICT_CONFLICT;
+    case 409: return reason == FK_REASON_ALREADY_EXISTS ? FK_VERDICT_EXISTS : FK_VERDICT_CONFLICT;
     case 410: return FK_VERDICT_STALE;
     default: return FK_VERDICT_REJECTED;
     }

@@ -29,14 +29,14 @@ enum fk_reason {
 
 /* What to do about a response. */
 enum fk_verdict {
-    FK_VERDICT_OK,         /* 2xx */
-    FK_VERDICT_ABSENT,     /* 404: create it */
-    FK_VERDICT_EXISTS,     /* 409 AlreadyExists: adopt it */
-    FK_VERDICT_CONFLICT,   /* 409 otherwise: read it again, then retry */
-    FK_VERDICT_STALE,      /* 410: list again from the start */
-    FK_VERDICT_RETRY,      /* 429, 5xx, 408, no answer: the same again, later */
-    FK_VERDICT_REFUSED,    /* 401, 403: credentials or rights; slowly, and tell the operator */
-    FK_VERDICT_REJECTED,   /* 400, 405, 413, 415, 422 …: we asked wrongly; slowly, and tell */
+    FK_VERDICT_OK,       /* 2xx */
+    FK_VERDICT_ABSENT,   /* 404: create it */
+    FK_VERDICT_EXISTS,   /* 409 AlreadyExists: adopt it */
+    FK_VERDICT_CONFLICT, /* 409 otherwise: read it again, then retry */
+    FK_VERDICT_STALE,    /* 410: list again from the start */
+    FK_VERDICT_RETRY,    /* 429, 5xx, 408, no answer: the same again, later */
+    FK_VERDICT_REFUSED,  /* 401, 403: credentials or rights; slowly, and tell the operator */
+    FK_VERDICT_REJECTED, /* 400, 405, 413, 415, 422 …: we asked wrongly; slowly, and tell */
 };
 
 /* status as in struct fk_response; 3xx counts as REJECTED: an API server does not redirect. */
@@ -46,7 +46,7 @@ struct fk_status_reader {
     struct fk_pb pb;
     uint32_t seen; /* body bytes fed */
     enum fk_reason reason;
-    int32_t retry_after_s; /* details.retryAfterSeconds, 0 to 86400; -1: none */
+    int32_t retry_after_s;        /* details.retryAfterSeconds, 0 to 86400; -1: none */
     char message[FK_MESSAGE_MAX]; /* printable ASCII, zero-terminated; '?' for other bytes */
     /* private from here */
     uint16_t message_len;
