@@ -48,8 +48,7 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN /* "h2" */
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it; 1.2 alone would save 1.2 KB without   \
-                                           */
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it, for 1.2 KB */
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
 #define MBEDTLS_SSL_IN_CONTENT_LEN FK_TLS_IN_MAX
