@@ -23,6 +23,9 @@ struct fk_port_ops {
     int (*entropy)(void *ctx, void *buf, size_t len);
 
     void (*facts)(void *ctx, struct fk_port_facts *out);
+
+    /* The node's own IP address as text, "" while it has none; valid until the next call. */
+    const char *(*address)(void *ctx);
 };
 
 struct fk_port {

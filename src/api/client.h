@@ -35,8 +35,7 @@ struct fk_response {
 
 /* Who asked. Exactly one response per accepted request, body pieces before it. */
 struct fk_reply_ops {
-    /* A piece of a 2xx body, FK_REPLY_WINDOW bytes at most; NULL: the body is not wanted, and is
-     * never sent to us. */
+    /* A piece of a 2xx body, FK_REPLY_WINDOW bytes at most. */
     void (*body)(void *owner, struct fk_bytes piece);
     void (*response)(void *owner, struct fk_now now, const struct fk_response *response);
 };
@@ -45,6 +44,7 @@ struct fk_request {
     enum fk_verb verb;
     char path[FK_PATH_MAX];
     bool path_repeats; /* the same path will be asked again soon (HPACK may keep it) */
+    bool wants_body;    /* false: the body of a 2xx reply is never even sent to us */
     bool metadata_only; /* reply: PartialObjectMetadata instead of the object */
 
     /* JSON, written piece by piece: the same bytes at each call until the response. NULL: none. */
@@ -58,18 +58,18 @@ struct fk_client_config {
     struct fk_pipe pipe;       /* TLS to the server; open, recv, send, close */
     const char *authority;     /* host:port as in the URL */
     const char *user_agent;    /* "femtokubelet/0.1.0 (linux/amd64)" */
-    const char *bearer_token;  /* NULL: the client certificate speaks for the node */
+    const char *authorization; /* "Bearer …"; NULL: the client certificate speaks for the node */
     struct fk_heap *heap;      /* for nghttp2 */
     const struct fk_log *log;
     uint64_t seed;             /* for jitter */
 };
 
 struct fk_client_stats {
-    uint32_t connects;       /* connections that reached the server's SETTINGS */
-    uint32_t connect_tries;  /* connections begun */
-    uint32_t requests;       /* submitted */
-    uint32_t failures;       /* answered with a negative status */
-    uint32_t silent_peers;   /* connections given up for want of a PONG */
+    uint32_t connect_tries; /* connections begun */
+    uint32_t connects;      /* those that reached the server's SETTINGS */
+    uint32_t silent_peers;  /* connections given up for want of any answer to a PING */
+    uint32_t requests;      /* accepted by submit */
+    uint32_t failures;      /* of those, answered with a negative status */
 };
 
 struct fk_slot {
@@ -77,12 +77,19 @@ struct fk_slot {
     const struct fk_reply_ops *reply;
     void *owner;
     uint64_t sent_ms;
-    struct fk_response response; /* head arrived: status != 0 */
-    bool done;
-    int end_err;
+    int status;              /* 0 until the head is in */
+    uint32_t retry_after_ms; /* of the head */
+    bool wants_body;
+    bool expired; /* cancelled for FK_REQUEST_TIMEOUT_MS */
 };
 
-enum fk_link_state { FK_LINK_DOWN, FK_LINK_CONNECTING, FK_LINK_UP, FK_LINK_DRAINING };
+enum fk_link_state {
+    FK_LINK_DOWN,       /* waiting for retry_ms */
+    FK_LINK_CONNECTING, /* until the server's SETTINGS are here */
+    FK_LINK_UP,
+    FK_LINK_DRAINING, /* GOAWAY: what is under way may finish, then a new connection */
+    FK_LINK_LEAVING,  /* fk_client_shutdown: our own GOAWAY is on its way out */
+};
 
 struct fk_client {
     struct fk_client_config config;
@@ -91,14 +98,16 @@ struct fk_client {
     struct fk_clock clock;
     struct fk_rng rng;
     struct fk_backoff backoff;
-    uint64_t retry_ms;   /* DOWN: when to connect next */
-    uint64_t opened_ms;  /* when the current connection was begun */
-    uint64_t heard_ms;   /* last byte from the server */
-    uint64_t pinged_ms;  /* a PING is unanswered since; 0: none */
-    struct fk_now now;   /* of the step under way */
+    uint64_t retry_ms;  /* DOWN: when to connect next */
+    uint64_t opened_ms; /* when the current connection was begun */
+    uint64_t heard_ms;  /* last byte from the server */
+    uint64_t pinged_ms; /* when the PING was sent that nothing has followed; FK_NEVER: none */
+    struct fk_now now;  /* of the step under way */
+    int lost_err;       /* while the connection is being torn down: why */
+    bool blocked;       /* the pipe took less than it was offered */
     struct fk_slot slots[FK_REQUESTS_MAX];
     struct fk_status_reader error; /* of the one error body that is read at a time */
-    int32_t error_stream;
+    int32_t error_stream;          /* 0: none */
     struct fk_client_stats stats;
     uint16_t out_len, out_sent; /* of out */
     uint8_t out[FK_SEND_BUF];
@@ -127,9 +136,9 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request);
 /* Drops the connection and makes a new one as after any loss; for changed credentials or routes. */
 void fk_client_reconnect(struct fk_client *c, uint64_t mono_ms);
 
-/* Queues GOAWAY and closes once it is out; requests under way are answered FK_E_CANCELLED. Returns
- * true when closed. */
-bool fk_client_shutdown(struct fk_client *c);
+/* Leaves: says GOAWAY and closes once that is out. True when closed, false to be called again;
+ * requests under way are answered FK_E_CANCELLED. step must not be called in between. */
+bool fk_client_shutdown(struct fk_client *c, uint64_t mono_ms);
 
 static inline struct fk_now fk_client_now(const struct fk_client *c, uint64_t mono_ms) {
     return fk_clock_read(&c->clock, mono_ms);

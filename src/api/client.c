@@ -1,0 +1,353 @@
+#include "api/client.h"
+
+#include "base/assert.h"
+#include "base/err.h"
+
+/* ---- requests and their slots ------------------------------------------------------------- */
+
+static struct fk_slot *slot_of(struct fk_client *c, int32_t stream) {
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream == stream) return &c->slots[i];
+    return NULL;
+}
+
+static bool succeeded(int status) { return status >= 200 && status < 300; }
+
+/* Frees the slot and tells its owner how the request ended. */
+static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
+    struct fk_response response = {
+        .status = slot->status,
+        .retry_after_ms = slot->retry_after_ms,
+        .reason = FK_REASON_NONE,
+        .message = "",
+    };
+    /* A 2xx whose body broke off is no success; an error stays one, body or not. */
+    if (err != 0 && (slot->status == 0 || succeeded(slot->status))) {
+        response.status = slot->expired ? FK_E_TIMEOUT : err;
+        response.message = fk_err_text(response.status);
+        c->stats.failures++;
+    } else if (c->error_stream != 0 && c->error_stream == slot->stream) {
+        response.reason = c->error.reason;
+        response.message = c->error.message;
+        const int32_t after_s = c->error.retry_after_s;
+        if (after_s > 0 && (uint32_t)after_s * 1000u > response.retry_after_ms)
+            response.retry_after_ms = (uint32_t)after_s * 1000u;
+    }
+    if (c->error_stream == slot->stream) c->error_stream = 0;
+    const struct fk_slot asked = *slot;
+    slot->stream = 0;
+    asked.reply->response(asked.owner, c->now, &response);
+}
+
+/* ---- what the connection tells us ---------------------------------------------------------- */
+
+static void on_head(void *ctx, int32_t stream, const struct fk_h2_head *head) {
+    struct fk_client *c = ctx;
+    struct fk_slot *slot = slot_of(c, stream);
+    if (slot == NULL) return;
+    slot->status = head->status;
+    if (head->retry_after_s > 0) slot->retry_after_ms = (uint32_t)head->retry_after_s * 1000u;
+    if (head->date_s >= 0) {
+        fk_clock_anchor(&c->clock, c->now.mono_ms, head->date_s);
+        c->now = fk_clock_read(&c->clock, c->now.mono_ms);
+    }
+    if (head->status < 500 && head->status != 429) fk_backoff_reset(&c->backoff);
+    if (succeeded(head->status) || c->error_stream != 0) return;
+    c->error_stream = stream;
+    fk_status_begin(&c->error, head->content);
+    if (!slot->wants_body) (void)fk_h2_grant(&c->h2, stream, FK_ERROR_BODY_MAX);
+}
+
+static void on_data(void *ctx, int32_t stream, struct fk_bytes piece) {
+    struct fk_client *c = ctx;
+    struct fk_slot *slot = slot_of(c, stream);
+    if (slot == NULL) return;
+    if (succeeded(slot->status)) {
+        slot->reply->body(slot->owner, piece);
+        return;
+    }
+    if (c->error_stream == stream) fk_status_feed(&c->error, piece);
+    if (c->error_stream != stream || c->error.seen >= FK_ERROR_BODY_MAX)
+        fk_h2_cancel(&c->h2, stream);
+}
+
+static void on_end(void *ctx, int32_t stream, int err) {
+    struct fk_client *c = ctx;
+    struct fk_slot *slot = slot_of(c, stream);
+    if (slot != NULL) answer(c, slot, err == FK_E_CLOSED && c->lost_err != 0 ? c->lost_err : err);
+}
+
+static void on_pong(void *ctx) {
+    struct fk_client *c = ctx;
+    c->pinged_ms = FK_NEVER;
+}
+
+static void on_goaway(void *ctx) {
+    struct fk_client *c = ctx;
+    if (c->state == FK_LINK_UP) c->state = FK_LINK_DRAINING;
+}
+
+static const struct fk_h2_events events = {on_head, on_data, on_end, on_pong, on_goaway};
+
+/* ---- the connection's life ----------------------------------------------------------------- */
+
+static void connect(struct fk_client *c) {
+    c->stats.connect_tries++;
+    c->state = FK_LINK_CONNECTING;
+    c->opened_ms = c->heard_ms = c->now.mono_ms;
+    c->pinged_ms = FK_NEVER;
+    c->out_len = c->out_sent = 0;
+    c->blocked = false;
+}
+
+/* Ends the connection for the reason given; everything under way is answered with it. */
+static void lose(struct fk_client *c, int err) {
+    const bool orderly = c->state == FK_LINK_DRAINING;
+    c->lost_err = err;
+    fk_h2_close(&c->h2);
+    fk_pipe_close(c->config.pipe);
+    c->lost_err = 0;
+    c->state = FK_LINK_DOWN;
+    c->out_len = c->out_sent = 0;
+    c->blocked = false;
+    const uint32_t wait_ms = fk_backoff_next(&c->backoff, &c->rng);
+    c->retry_ms = fk_after(c->now.mono_ms, wait_ms);
+    fk_log(c->config.log, orderly ? FK_INFO : FK_WARN,
+           orderly ? "API server asked for a new connection" : "connection to the API server lost",
+           FK_STR("server", c->config.authority), FK_STR("reason", fk_err_text(err)),
+           FK_INT("retry_ms", wait_ms), FK_INT("tries", c->stats.connect_tries));
+}
+
+static void begin(struct fk_client *c) {
+    connect(c);
+    int err = fk_pipe_open(c->config.pipe);
+    if (err == 0) err = fk_h2_open(&c->h2, c->config.heap, &events, c);
+    if (err != 0) lose(c, err);
+}
+
+static bool in_use(const struct fk_client *c) {
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream != 0) return true;
+    return false;
+}
+
+/* The last sign of life that the oldest unanswered request may count on; FK_NEVER: none asked. */
+static uint64_t waiting_since(const struct fk_client *c) {
+    uint64_t oldest = FK_NEVER;
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream != 0) oldest = fk_sooner(oldest, c->slots[i].sent_ms);
+    if (oldest == FK_NEVER) return FK_NEVER;
+    return oldest > c->heard_ms ? oldest : c->heard_ms;
+}
+
+static void expire_requests(struct fk_client *c) {
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++) {
+        struct fk_slot *slot = &c->slots[i];
+        if (slot->stream == 0) continue;
+        if (c->now.mono_ms < fk_after(slot->sent_ms, FK_REQUEST_TIMEOUT_MS)) continue;
+        slot->expired = true;
+        fk_h2_cancel(&c->h2, slot->stream);
+    }
+}
+
+/* Deadlines of a live connection. False when it was lost over one of them. */
+static bool keep_alive(struct fk_client *c) {
+    const uint64_t now_ms = c->now.mono_ms;
+    if (c->state == FK_LINK_CONNECTING) {
+        if (now_ms < fk_after(c->opened_ms, FK_CONNECT_TIMEOUT_MS)) return true;
+        lose(c, FK_E_TIMEOUT);
+        return false;
+    }
+    if (c->pinged_ms != FK_NEVER && now_ms >= fk_after(c->pinged_ms, FK_PING_TIMEOUT_MS)) {
+        c->stats.silent_peers++;
+        lose(c, FK_E_TIMEOUT);
+        return false;
+    }
+    expire_requests(c);
+    if (c->pinged_ms == FK_NEVER && now_ms >= fk_after(waiting_since(c), FK_PING_AFTER_MS)) {
+        if (fk_h2_ping(&c->h2) == 0) c->pinged_ms = now_ms;
+    }
+    if (c->state == FK_LINK_DRAINING && !in_use(c)) {
+        lose(c, FK_E_CLOSED);
+        return false;
+    }
+    return true;
+}
+
+static int receive(struct fk_client *c) {
+    uint8_t buf[FK_RECV_BUF];
+    const int got = fk_pipe_recv(c->config.pipe, buf, sizeof buf);
+    if (got <= 0) return got;
+    c->heard_ms = c->now.mono_ms;
+    c->pinged_ms = FK_NEVER; /* any byte is a sign of life */
+    const int err = fk_h2_feed(&c->h2, fk_bytes(buf, (size_t)got));
+    if (err != 0) return err;
+    if (c->state == FK_LINK_CONNECTING && c->h2.settled) {
+        c->state = FK_LINK_UP;
+        c->stats.connects++;
+        fk_log(c->config.log, FK_INFO, "connected to the API server",
+               FK_STR("server", c->config.authority), FK_INT("connects", c->stats.connects));
+    }
+    return got;
+}
+
+static int transmit(struct fk_client *c) {
+    if (c->out_sent == c->out_len) {
+        c->out_sent = c->out_len = 0;
+        const int got = fk_h2_pull(&c->h2, c->out, sizeof c->out);
+        if (got <= 0) {
+            c->blocked = false;
+            return got;
+        }
+        c->out_len = (uint16_t)got;
+    }
+    const int sent = fk_pipe_send(c->config.pipe, c->out + c->out_sent,
+                                  (size_t)(c->out_len - c->out_sent));
+    if (sent > 0) c->out_sent = (uint16_t)(c->out_sent + sent);
+    c->blocked = c->out_sent < c->out_len;
+    return sent;
+}
+
+bool fk_client_step(struct fk_client *c, uint64_t mono_ms) {
+    c->now = fk_clock_read(&c->clock, mono_ms);
+    if (c->state == FK_LINK_DOWN) {
+        if (mono_ms < c->retry_ms) return false;
+        begin(c);
+        return c->state != FK_LINK_DOWN;
+    }
+    if (!keep_alive(c)) return false;
+    const int got = receive(c);
+    const int sent = got < 0 ? 0 : transmit(c);
+    if (got < 0 || sent < 0) {
+        lose(c, got < 0 ? got : sent);
+        return false;
+    }
+    return got > 0 || sent > 0;
+}
+
+uint64_t fk_client_due(const struct fk_client *c) {
+    if (c->state == FK_LINK_DOWN) return c->retry_ms;
+    if (c->state == FK_LINK_CONNECTING) return fk_after(c->opened_ms, FK_CONNECT_TIMEOUT_MS);
+    if (!c->blocked && fk_h2_pending(&c->h2)) return 0;
+    uint64_t due = c->pinged_ms != FK_NEVER ? fk_after(c->pinged_ms, FK_PING_TIMEOUT_MS)
+                                            : fk_after(waiting_since(c), FK_PING_AFTER_MS);
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream != 0)
+            due = fk_sooner(due, fk_after(c->slots[i].sent_ms, FK_REQUEST_TIMEOUT_MS));
+    return due;
+}
+
+bool fk_client_wants_write(const struct fk_client *c) {
+    return c->state >= FK_LINK_UP && c->blocked;
+}
+
+bool fk_client_ready(const struct fk_client *c) {
+    if (c->state != FK_LINK_UP) return false;
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream == 0) return true;
+    return false;
+}
+
+/* ---- submitting ----------------------------------------------------------------------------- */
+
+static const char *method_of(enum fk_verb verb) {
+    switch (verb) {
+    case FK_GET: return "GET";
+    case FK_POST: return "POST";
+    case FK_PUT: return "PUT";
+    case FK_DELETE: return "DELETE";
+    case FK_PATCH_MERGE:
+    case FK_PATCH_STRATEGIC:
+    case FK_PATCH_JSON: return "PATCH";
+    }
+    return "GET";
+}
+
+static const char *content_type_of(enum fk_verb verb) {
+    switch (verb) {
+    case FK_PATCH_MERGE: return "application/merge-patch+json";
+    case FK_PATCH_STRATEGIC: return "application/strategic-merge-patch+json";
+    case FK_PATCH_JSON: return "application/json-patch+json";
+    case FK_GET:
+    case FK_POST:
+    case FK_PUT:
+    case FK_DELETE: break;
+    }
+    return "application/json";
+}
+
+static struct fk_h2_header header(const char *name, const char *value, bool secret) {
+    return (struct fk_h2_header){fk_bytes_str(name), fk_bytes_str(value), secret};
+}
+
+int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
+    if (c->state != FK_LINK_UP) return FK_E_CLOSED;
+    struct fk_slot *slot = slot_of(c, 0);
+    if (slot == NULL) return FK_E_BUSY;
+    struct fk_h2_header headers[FK_H2_REQUEST_HEADERS];
+    size_t count = 0;
+    headers[count++] = header("accept",
+                              request->metadata_only
+                                  ? "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;"
+                                    "g=meta.k8s.io;v=v1"
+                                  : "application/vnd.kubernetes.protobuf",
+                              false);
+    headers[count++] = header("user-agent", c->config.user_agent, false);
+    if (request->document != NULL)
+        headers[count++] = header("content-type", content_type_of(request->verb), false);
+    if (c->config.authorization != NULL)
+        headers[count++] = header("authorization", c->config.authorization, true);
+    const struct fk_h2_request wire = {
+        .method = method_of(request->verb),
+        .scheme = "https",
+        .authority = c->config.authority,
+        .path = request->path,
+        .path_repeats = request->path_repeats,
+        .headers = headers,
+        .header_count = count,
+        .body = request->document,
+        .body_ctx = request->owner,
+        .window = request->wants_body ? FK_REPLY_WINDOW : 0,
+    };
+    const int32_t stream = fk_h2_submit(&c->h2, &wire);
+    if (stream < 0) return stream;
+    *slot = (struct fk_slot){.stream = stream,
+                             .reply = request->reply,
+                             .owner = request->owner,
+                             .wants_body = request->wants_body,
+                             .sent_ms = c->now.mono_ms};
+    c->stats.requests++;
+    return 0;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+void fk_client_init(struct fk_client *c, const struct fk_client_config *config) {
+    memset(c, 0, sizeof *c);
+    c->config = *config;
+    c->state = FK_LINK_DOWN;
+    c->pinged_ms = FK_NEVER;
+    fk_rng_seed(&c->rng, config->seed);
+    fk_backoff_init(&c->backoff, FK_RECONNECT_MIN_MS, FK_RECONNECT_MAX_MS);
+}
+
+void fk_client_reconnect(struct fk_client *c, uint64_t mono_ms) {
+    c->now = fk_clock_read(&c->clock, mono_ms);
+    if (c->state != FK_LINK_DOWN) lose(c, FK_E_CANCELLED);
+}
+
+bool fk_client_shutdown(struct fk_client *c, uint64_t mono_ms) {
+    c->now = fk_clock_read(&c->clock, mono_ms);
+    if (c->state == FK_LINK_UP || c->state == FK_LINK_DRAINING) {
+        fk_h2_goodbye(&c->h2);
+        c->state = FK_LINK_LEAVING;
+    }
+    if (c->state == FK_LINK_LEAVING && (transmit(c) > 0 || c->blocked)) return false;
+    c->lost_err = FK_E_CANCELLED;
+    fk_h2_close(&c->h2);
+    fk_pipe_close(c->config.pipe);
+    c->lost_err = 0;
+    c->state = FK_LINK_DOWN;
+    c->retry_ms = FK_NEVER;
+    return true;
+}

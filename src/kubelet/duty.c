@@ -1,0 +1,51 @@
+#include "kubelet/duty.h"
+
+#include "base/assert.h"
+#include "base/err.h"
+
+void fk_retry_init(struct fk_retry *r) {
+    fk_backoff_init(&r->backoff, FK_RETRY_MIN_MS, FK_RETRY_MAX_MS);
+}
+
+/* What the operator can do about it; "" when there is nothing to do but wait. */
+static const char *advice(const struct fk_response *response) {
+    if (response->status == 401) return "the API server does not know this node's credentials";
+    if (response->status == 403)
+        return "the credentials must be system:node:<name> in group system:nodes, with the same "
+               "name as this node";
+    if (response->status >= 300 && response->status < 400)
+        return "the server redirects: this is not an API server's address";
+    return "";
+}
+
+uint32_t fk_retry_after(struct fk_retry *r, const struct fk_duty_env *env, const char *what,
+                        const struct fk_response *response) {
+    uint32_t wait_ms = fk_backoff_next(&r->backoff, env->rng);
+    const enum fk_verdict verdict = fk_status_verdict(response->status, response->reason);
+    if (verdict == FK_VERDICT_REFUSED || verdict == FK_VERDICT_REJECTED)
+        wait_ms += FK_REFUSED_RETRY_MS;
+    if (wait_ms < response->retry_after_ms) /* spread out those that were told the same */
+        wait_ms += response->retry_after_ms;
+    fk_log(env->log, FK_WARN, "request failed", FK_STR("what", what),
+           FK_INT("status", response->status), FK_STR("message", response->message),
+           FK_STR("advice", advice(response)), FK_INT("retry_ms", wait_ms));
+    return wait_ms;
+}
+
+void fk_request_make(struct fk_request *request, enum fk_verb verb, const char *prefix,
+                     const char *name, const char *suffix) {
+    request->verb = verb;
+    request->path_repeats = false;
+    request->wants_body = false;
+    request->metadata_only = false;
+    request->document = NULL;
+    struct fk_writer w;
+    fk_writer_init(&w, request->path, sizeof request->path);
+    fk_put_str(&w, prefix);
+    if (name != NULL) {
+        fk_put_char(&w, '/');
+        fk_put_str(&w, name);
+    }
+    fk_put_str(&w, suffix);
+    FK_ASSERT(fk_writer_finish(&w) == 0);
+}

@@ -1,0 +1,45 @@
+/* The node's Lease in kube-node-lease: the heartbeat that keeps it Ready.
+ *
+ * Its own Lease is read first, so that renewTime grows strictly across reboots and clock jumps:
+ * the node lifecycle controller counts a renewal only when renewTime moved forward. Renewed every
+ * lease_renew_ms with 4 % of jitter, by a merge patch whose reply is never sent to us; created
+ * again when it is gone. */
+#ifndef FK_KUBELET_LEASE_H
+#define FK_KUBELET_LEASE_H
+
+#include "api/objects.h"
+#include "kubelet/duty.h"
+
+enum fk_lease_state {
+    FK_LEASE_WAITING, /* for the Node, whose UID the Lease refers to */
+    FK_LEASE_READ,
+    FK_LEASE_CREATE,
+    FK_LEASE_CLAIM, /* it exists: write holder, duration, owner and time once */
+    FK_LEASE_RENEW,
+    FK_LEASE_ORPHANED, /* it vanished; perhaps because the Node did */
+};
+
+struct fk_lease {
+    struct fk_duty_env env;
+    enum fk_lease_state state;
+    bool in_flight;
+    uint64_t due_ms;
+    uint64_t began_ms;      /* when the renewal under way was first due */
+    int64_t renew_us;       /* the renewTime last written or read; 0: none */
+    uint64_t renewed_ms;    /* when the last success was, monotonic; FK_NEVER: none yet */
+    uint64_t longest_gap_ms; /* between two successes */
+    uint32_t renewals;      /* successes, creations included */
+    uint32_t failures;
+    struct fk_retry retry;
+    const char *node_uid; /* the register duty's */
+    struct fk_lease_reader reader;
+};
+
+void fk_lease_init(struct fk_lease *l, const struct fk_duty_env *env);
+
+/* The Node is there with this UID (kept by reference): begin, or begin anew. */
+void fk_lease_start(struct fk_lease *l, struct fk_now now, const char *node_uid);
+
+extern const struct fk_duty_ops fk_lease_ops; /* self: struct fk_lease * */
+
+#endif

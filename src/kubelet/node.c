@@ -1,0 +1,174 @@
+#include "kubelet/node.h"
+
+#include "base/err.h"
+
+/* In order of urgency: the Lease first, since it is what keeps the node Ready. */
+enum { LEASE, REGISTER, STATUS, DUTIES };
+
+struct duty {
+    const struct fk_duty_ops *ops;
+    void *self;
+};
+
+static struct duty duty_of(struct fk_node *n, int which) {
+    switch (which) {
+    case LEASE: return (struct duty){&fk_lease_ops, &n->lease};
+    case REGISTER: return (struct duty){&fk_register_ops, &n->registration};
+    default: return (struct duty){&fk_status_ops, &n->status};
+    }
+}
+
+/* ---- facts ---------------------------------------------------------------------------------- */
+
+static bool lately(uint64_t event_ms, uint64_t now_ms) {
+    return event_ms != FK_NEVER && now_ms - event_ms < FK_HAUNTED_MS;
+}
+
+static void look_for_ghosts(struct fk_node *n, uint64_t gateway_id, uint64_t now_ms) {
+    if (gateway_id == 0) return;
+    if (n->gateway_id != 0 && n->gateway_id != gateway_id) n->ghost_ms = now_ms;
+    n->gateway_id = gateway_id;
+}
+
+static void gather_facts(void *ctx, struct fk_now now, struct fk_facts *facts) {
+    struct fk_node *n = ctx;
+    struct fk_port_facts port;
+    n->port.ops->facts(n->port.ctx, &port);
+    look_for_ghosts(n, port.gateway_id, now.mono_ms);
+    const struct fk_clock *clock = &n->client.clock;
+    const uint32_t connects = n->client.stats.connects;
+    *facts = (struct fk_facts){
+        .uptime_ms = now.mono_ms - n->started_ms,
+        .heap_free_bytes = port.heap_free_bytes,
+        .heap_total_bytes = port.heap_total_bytes,
+        .memory_pressure_bytes = port.memory_pressure_bytes,
+        .reconnects = connects > 0 ? connects - 1 : 0,
+        .renewals = n->lease.renewals,
+        .new_ghost = lately(n->ghost_ms, now.mono_ms),
+        .time_slipped = clock->slips > 0 && lately(clock->slipped_ms, now.mono_ms),
+        .leaving = n->leaving,
+    };
+}
+
+static const char *internal_address(void *ctx) {
+    struct fk_node *n = ctx;
+    return n->port.ops->address(n->port.ctx);
+}
+
+/* ---- what one duty learned that concerns another --------------------------------------------- */
+
+static void after_registration(struct fk_node *n, struct fk_now now) {
+    if (n->rounds_seen == n->registration.rounds) return;
+    n->rounds_seen = n->registration.rounds;
+    fk_lease_start(&n->lease, now, n->registration.uid);
+    fk_status_refresh(&n->status, now);
+}
+
+static void after_loss(struct fk_node *n, struct fk_now now) {
+    if (n->lease.state != FK_LEASE_ORPHANED && !n->status.missing) return;
+    n->status.missing = false;
+    fk_register_again(&n->registration, now);
+}
+
+/* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered. */
+static void after_lapse(struct fk_node *n, struct fk_now now) {
+    if (n->lease.renewed_ms == FK_NEVER || n->lease.renewed_ms == n->renewed_ms) return;
+    const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
+    const bool lapsed = n->renewed_ms != FK_NEVER && n->lease.renewed_ms - n->renewed_ms > allowed_ms;
+    n->renewed_ms = n->lease.renewed_ms;
+    if (lapsed) fk_register_again(&n->registration, now);
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+/* Registration adopts conditions, and a status under way is written from them: one at a time. */
+static uint64_t due_of(const struct fk_node *n, int which) {
+    switch (which) {
+    case LEASE: return fk_lease_ops.due(&n->lease);
+    case REGISTER: return n->status.in_flight ? FK_NEVER : fk_register_ops.due(&n->registration);
+    default:
+        return n->registration.state != FK_REGISTER_DONE ? FK_NEVER : fk_status_ops.due(&n->status);
+    }
+}
+
+/* A request that cannot be sent is answered like one that failed: one path, one backoff. */
+static void submit(struct fk_node *n, struct fk_now now, const struct fk_request *request) {
+    const int err = fk_client_submit(&n->client, request);
+    if (err == 0) return;
+    const struct fk_response response = {.status = err, .message = fk_err_text(err)};
+    request->reply->response(request->owner, now, &response);
+}
+
+static bool work(struct fk_node *n, struct fk_now now) {
+    for (int which = 0; which < DUTIES; which++) {
+        if (due_of(n, which) > now.mono_ms) continue;
+        const struct duty duty = duty_of(n, which);
+        struct fk_request request;
+        if (duty.ops->request(duty.self, now, &request)) submit(n, now, &request);
+        return true;
+    }
+    return false;
+}
+
+bool fk_node_step(struct fk_node *n) {
+    const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);
+    const bool moved = fk_client_step(&n->client, mono_ms);
+    const struct fk_now now = fk_client_now(&n->client, mono_ms);
+    after_registration(n, now);
+    after_loss(n, now);
+    after_lapse(n, now);
+    const bool worked = fk_client_ready(&n->client) && work(n, now);
+    return moved || worked;
+}
+
+uint64_t fk_node_due(const struct fk_node *n) {
+    uint64_t due_ms = fk_client_due(&n->client);
+    for (int which = 0; which < DUTIES && fk_client_ready(&n->client); which++)
+        due_ms = fk_sooner(due_ms, due_of(n, which));
+    return due_ms;
+}
+
+void fk_node_leave(struct fk_node *n) {
+    n->leaving = true;
+    const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);
+    fk_status_hurry(&n->status, fk_client_now(&n->client, mono_ms));
+}
+
+/* Nobody to tell, nothing to tell them of, or told. */
+bool fk_node_left(const struct fk_node *n) {
+    if (!n->leaving) return false;
+    return n->client.state == FK_LINK_DOWN || n->status.state == FK_STATUS_WAITING ||
+           n->status.ready_reported == FK_CONDITION_FALSE;
+}
+
+int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
+    char text[200];
+    struct fk_writer why;
+    fk_writer_init(&why, text, sizeof text);
+    const int err = fk_config_check(setup->config, &why);
+    (void)fk_writer_finish(&why); /* a long name may cut the sentence */
+    if (err != 0) {
+        fk_log(setup->log, FK_ERROR, "configuration refused", FK_STR("reason", text));
+        return err;
+    }
+    *n = (struct fk_node){.config = setup->config, .port = setup->port, .log = setup->log,
+                          .ghost_ms = FK_NEVER, .renewed_ms = FK_NEVER};
+    n->started_ms = n->port.ops->mono_ms(n->port.ctx);
+    fk_rng_seed(&n->rng, setup->seed);
+    const struct fk_client_config client = {
+        .pipe = setup->pipe,
+        .authority = setup->authority,
+        .user_agent = setup->user_agent,
+        .authorization = setup->authorization,
+        .heap = setup->heap,
+        .log = setup->log,
+        .seed = setup->seed ^ 1,
+    };
+    fk_client_init(&n->client, &client);
+    const struct fk_duty_env env = {setup->config, setup->log, &n->rng};
+    const struct fk_status_sources sources = {n, gather_facts, internal_address};
+    fk_register_init(&n->registration, &env, &n->conditions);
+    fk_lease_init(&n->lease, &env);
+    fk_status_init(&n->status, &env, &sources, &n->conditions);
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* The node: its duties, their order, and the one connection that they share. Everything that
+ * decides is in here; ports call step and sleep until due. */
+#ifndef FK_KUBELET_NODE_H
+#define FK_KUBELET_NODE_H
+
+#include "api/client.h"
+#include "kubelet/conditions.h"
+#include "kubelet/config.h"
+#include "kubelet/lease.h"
+#include "kubelet/register.h"
+#include "kubelet/status.h"
+#include "port.h"
+
+/* A new gateway or a clock slip shows in the Haunted condition for this long. */
+#define FK_HAUNTED_MS 600000u
+
+/* Two renewals further apart than this many halves of the renewal period: the node lifecycle
+ * controller may have written to our Node meanwhile, so it is read again. */
+#define FK_LAPSE_HALVES 3
+
+struct fk_node_setup {
+    const struct fk_node_config *config; /* outlives the node */
+    struct fk_port port;
+    struct fk_pipe pipe;        /* TLS to the API server */
+    struct fk_heap *heap;       /* for the HTTP/2 session */
+    const char *authority;      /* host:port of the API server */
+    const char *authorization;  /* "Bearer …", or NULL */
+    const char *user_agent;
+    const struct fk_log *log;
+    uint64_t seed; /* for jitter; from the port's entropy, or the simulator's dice */
+};
+
+struct fk_node {
+    const struct fk_node_config *config;
+    struct fk_port port;
+    const struct fk_log *log;
+    struct fk_rng rng;
+    struct fk_client client;
+    struct fk_conditions conditions;
+    struct fk_register registration;
+    struct fk_lease lease;
+    struct fk_status status;
+    uint32_t rounds_seen;  /* of registration */
+    uint64_t started_ms;
+    uint64_t renewed_ms;   /* last renewal that was looked at */
+    uint64_t gateway_id;
+    uint64_t ghost_ms;     /* when the gateway changed; FK_NEVER: never */
+    bool leaving;
+};
+
+/* 0, or FK_E_CONFIG with the reason logged. */
+int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup);
+
+/* Does at most one bounded piece of work. True: call again at once; false: sleep until due, or
+ * until the pipe has news. */
+bool fk_node_step(struct fk_node *n);
+
+/* When step is to be called next even if the pipe stays quiet; absolute ms of the port's clock. */
+uint64_t fk_node_due(const struct fk_node *n);
+
+/* Leaves in order: Ready becomes False with a reason, so that the cluster knows at once. Keep
+ * stepping until fk_node_left, which comes by itself, or until patience ends. */
+void fk_node_leave(struct fk_node *n);
+bool fk_node_left(const struct fk_node *n);
+
+#endif
