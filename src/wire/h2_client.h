@@ -6,8 +6,9 @@
  * record is larger than what was granted. When the reply head is in and nothing of the body is
  * wanted, the stream is reset with NO_ERROR.
  *
- * All memory is taken from the heap that is handed in; when it is full, open, submit or feed
- * return FK_E_NOMEM and the connection is to be closed. */
+ * All memory is taken from the heap that is handed in. When it is full, submit refuses the request
+ * with FK_E_NOMEM and everything else goes on; when it is full elsewhere, the connection has ended
+ * (FK_E_NOMEM in h->fatal) and is to be closed. A flood of frames by the server ends there, too. */
 #ifndef FK_WIRE_H2_CLIENT_H
 #define FK_WIRE_H2_CLIENT_H
 
@@ -17,7 +18,8 @@
 
 enum fk_h2_content { FK_CONTENT_OTHER, FK_CONTENT_JSON, FK_CONTENT_PROTOBUF, FK_CONTENT_HTML };
 
-/* What the node looks at in a reply's head; valid during the event. 1xx heads are not reported. */
+/* What the node looks at in a reply's head; valid during the event. A larger Retry-After is cut.
+ * 1xx heads are not reported. */
 struct fk_h2_head {
     int status;            /* 200 to 599 */
     int64_t date_s;        /* Date, seconds since 1970; -1: none, or malformed */
@@ -33,11 +35,14 @@ struct fk_h2_events {
     /* The stream's last event, exactly one per submitted stream. err 0: the reply is complete, or
      * the stream was reset by us with NO_ERROR after its head. FK_E_REFUSED: RST_STREAM
      * REFUSED_STREAM, or a GOAWAY says it was not looked at. FK_E_RESET: any other RST_STREAM.
-     * FK_E_CANCELLED: fk_h2_cancel. FK_E_RANGE: its head exceeded FK_H2_HEADERS_MAX. FK_E_PROTO.
+     * FK_E_CANCELLED: fk_h2_cancel. FK_E_RANGE: its head or trailers exceeded FK_H2_HEADERS_MAX.
+     * FK_E_PROTO: the reply breaks the rules of HTTP, or ignores its window; we reset the stream.
      * FK_E_CLOSED: fk_h2_close while it was open. */
     void (*end)(void *ctx, int32_t stream, int err);
-    void (*pong)(void *ctx);   /* a PING of ours was answered */
-    void (*goaway)(void *ctx); /* the server wants no more streams; open ones may finish */
+    void (*pong)(void *ctx); /* a PING of ours was answered */
+    /* The server wants no more streams; those that it looked at may finish, the others end with
+     * FK_E_REFUSED right after this. Once, and not after fk_h2_goodbye. */
+    void (*goaway)(void *ctx);
 };
 
 struct nghttp2_session;
@@ -50,8 +55,8 @@ struct fk_h2 {
     struct fk_h2_stream *streams; /* in the heap, one per open stream */
     struct fk_bytes rest;         /* of the frame that pull is in the middle of; nghttp2's memory */
     bool settled;                 /* the server's SETTINGS have arrived */
-    bool draining;                /* GOAWAY received: submit refuses */
-    int fatal;                    /* what ended the connection, 0 while it lives */
+    bool draining;                /* GOAWAY received or queued: submit refuses */
+    int fatal; /* what ended the connection, 0 while it lives; readable after close */
 };
 
 struct fk_h2_header {
@@ -73,9 +78,9 @@ struct fk_h2_request {
     void (*body)(const void *ctx, struct fk_writer *w);
     const void *body_ctx;
 
-    /* Reply body bytes that may be under way to us at any time; kept open as data arrives. 0: the
-     * body is not wanted, and the stream ends (err 0) with its head, unless the head handler
-     * grants a window. */
+    /* Reply body bytes that may be under way to us at any time, at most 2^30; kept open as data
+     * arrives, half of it at a time. 0: the body is not wanted, and the stream ends (err 0) with
+     * its head, unless the head handler grants a window. */
     uint32_t window;
 };
 #define FK_H2_REQUEST_HEADERS 4
@@ -87,11 +92,12 @@ int fk_h2_open(struct fk_h2 *h, struct fk_heap *heap, const struct fk_h2_events 
  * heap. Idempotent, and fine on a zeroed struct. */
 void fk_h2_close(struct fk_h2 *h);
 
-/* Queues GOAWAY(NO_ERROR), to be pulled and sent before an orderly close. */
+/* Queues GOAWAY(NO_ERROR), to be pulled and sent before an orderly close. Open streams go on. */
 void fk_h2_goodbye(struct fk_h2 *h);
 
 /* Takes bytes that came from the server, all of them. 0, or what ends the connection (FK_E_PROTO,
- * FK_E_NOMEM): it stays in h->fatal, a GOAWAY may be left to pull, close is the only way on. */
+ * FK_E_NOMEM): it stays in h->fatal, a GOAWAY may be left to pull, close is the only way on. Once
+ * draining, h->fatal may be set only by the pull that takes this GOAWAY. FK_E_CLOSED: not open. */
 int fk_h2_feed(struct fk_h2 *h, struct fk_bytes bytes);
 
 /* Moves up to cap bytes that are to be sent into buf; returns their count, 0 when there are none,
@@ -99,22 +105,27 @@ int fk_h2_feed(struct fk_h2 *h, struct fk_bytes bytes);
  * if cap allows. */
 int fk_h2_pull(struct fk_h2 *h, void *buf, size_t cap);
 
-/* Whether pull would move anything. */
+/* Whether pull would move anything; sometimes true once more than that. */
 bool fk_h2_pending(const struct fk_h2 *h);
 
-/* Starts a request. Returns its stream id (> 0), FK_E_NOMEM, FK_E_CLOSED when the server wants no
- * more streams, or FK_E_BUSY when it allows no more at once. */
+/* Starts a request; what it refers to, but for the body and its context, is copied. Returns its
+ * stream id (> 0), FK_E_NOMEM, FK_E_CLOSED when the server wants no more streams, FK_E_BUSY when it
+ * allows no more at once, or h->fatal. When the server lowers that number later, the request
+ * waits. */
 int32_t fk_h2_submit(struct fk_h2 *h, const struct fk_h2_request *request);
 
-/* Grants a window to a stream whose window was 0, from its head handler: bytes as in request. */
+/* Grants a window to a stream whose window was 0, from its head handler: bytes as in request. 0
+ * (also, without effect, when the stream has a window), FK_E_CLOSED when there is no such stream,
+ * or h->fatal. */
 int fk_h2_grant(struct fk_h2 *h, int32_t stream, uint32_t window);
 
 /* Ends a stream from our side: RST_STREAM(CANCEL), or NO_ERROR when its head is in. Its end event
  * is called before this returns: FK_E_CANCELLED, or 0 when its head was in (from the stream's own
- * head or data handler: right after that handler). Nothing of it is reported afterwards. */
+ * head or data handler: right after that handler). Nothing of it is reported afterwards. No effect
+ * on a stream that has ended. */
 void fk_h2_cancel(struct fk_h2 *h, int32_t stream);
 
-/* Queues a PING. 0 or FK_E_NOMEM. */
+/* Queues a PING. 0, FK_E_CLOSED when not open, or h->fatal. */
 int fk_h2_ping(struct fk_h2 *h);
 
 #endif
