@@ -31,7 +31,7 @@ type accessFile struct {
 
 const accessName = "access.json"
 
-// Attach opens a running cluster by its Dir (see Access.RunDir).
+// Attach opens a running cluster by its RunDir.
 func Attach(runDir string) (*Access, error) {
 	data, err := os.ReadFile(filepath.Join(runDir, accessName))
 	if err != nil {
@@ -169,4 +169,10 @@ func (a *Access) KubectlContext(ctx context.Context, input string, args ...strin
 		err = fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), err
+}
+
+func (a *Access) kubectlApply(manifest string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), kubectlTimeout)
+	defer cancel()
+	return a.KubectlContext(ctx, manifest, "apply", "-f", "-")
 }

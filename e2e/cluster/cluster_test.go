@@ -2,7 +2,12 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -54,6 +59,9 @@ func TestClusterLife(t *testing.T) {
 		t.Errorf("no audit event of the request before: %v", err)
 	}
 	nodeRights(t, one)
+	etcdIsShut(t, one)
+	bootstraps(t, one)
+	silentNodeIsNoticed(t, one)
 	apiserverGoesAndComes(t, one)
 	for _, c := range []*Cluster{one, two} {
 		stopAndLook(t, c)
@@ -85,6 +93,84 @@ func nodeRights(t *testing.T, c *Cluster) {
 	if err != nil || !strings.Contains(who, "system:node:rack-1") || strings.Contains(who, mastersGroup) {
 		t.Errorf("whoami: %q, %v", who, err)
 	}
+}
+
+// etcdIsShut: neither nobody nor a node gets anything out of etcd.
+func etcdIsShut(t *testing.T, c *Cluster) {
+	t.Helper()
+	etcdCA, err := loadCA(c.pki.cert(caEtcd), c.pki.key(caEtcd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := c.CA().Issue(nodeRequest("rack-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, pair := range map[string]*KeyPair{"no certificate": nil, "a node's certificate": node} {
+		for _, claim := range []*portClaim{c.ports.etcd, c.ports.etcdPeer} {
+			err := get(t.Context(), httpClient(etcdCA, pair), claim.url()+"/version")
+			if err == nil || !strings.Contains(err.Error(), "tls: ") {
+				t.Errorf("etcd with %s: %v", name, err)
+			}
+		}
+	}
+}
+
+// bootstraps: a token leads to an approved and signed client certificate.
+func bootstraps(t *testing.T, c *Cluster) {
+	t.Helper()
+	kubeconfig, err := c.BootstrapKubeconfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := newKey(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: "system:node:rack-2", Organization: []string{nodesGroup}}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := fmt.Sprintf(`{"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest",
+		"metadata":{"name":"rack-2"},"spec":{"signerName":"kubernetes.io/kube-apiserver-client-kubelet",
+		"usages":["digital signature","client auth"],"request":%q}}`,
+		b64(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.KubectlContext(ctx, manifest, "--kubeconfig", kubeconfig, "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Kubectl("wait", "--for=jsonpath={.status.certificate}", "csr/rack-2", "--timeout=30s"); err != nil {
+		t.Error(err)
+	}
+	if answer, _ := c.Kubectl("--kubeconfig", kubeconfig, "auth", "can-i", "create", "nodes"); !strings.HasPrefix(answer, "no") {
+		t.Errorf("a bootstrap token may create nodes: %q", answer)
+	}
+}
+
+// silentNodeIsNoticed within the grace period asked for (8 s), not the usual.
+func silentNodeIsNoticed(t *testing.T, c *Cluster) {
+	t.Helper()
+	kubeconfig, err := c.NodeKubeconfig("rack-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := `{"apiVersion":"v1","kind":"Node","metadata":{"name":"rack-1"}}`
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := c.KubectlContext(ctx, node, "--kubeconfig", kubeconfig, "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	patch := `{"status":{"conditions":[{"type":"Ready","status":"True","reason":"KubeletReady"}]}}`
+	if _, err := c.Kubectl("--kubeconfig", kubeconfig, "patch", "node", "rack-1", "--subresource=status", "-p", patch); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := c.Kubectl("wait", "--for=condition=Ready=Unknown", "node/rack-1", "--timeout=30s"); err != nil {
+		t.Error(err)
+	}
+	t.Logf("the silent node was noticed after %v", time.Since(began).Round(100*time.Millisecond))
 }
 
 func apiserverGoesAndComes(t *testing.T, c *Cluster) {

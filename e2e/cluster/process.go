@@ -124,7 +124,8 @@ while [ $i -lt 20 ]; do
 	rm -rf -- "$@" 2>/dev/null && exit 0
 	i=$((i + 1))
 	sleep 0.5
-done`
+done
+exit 1`
 
 // janitor is a shell that removes a cluster's data should we be killed.
 type janitor struct {

@@ -19,6 +19,8 @@ const usageText = `testcluster runs a real Kubernetes control plane on this mach
   testcluster status                say whether it runs; exit status 3 if not
   testcluster kubeconfig            print the path of the admin's kubeconfig
   testcluster kubeconfig --node N   ... of a kubeconfig for the node called N
+  testcluster kubeconfig --bootstrap  ... with a new bootstrap token, for a node
+                                    that fetches its own certificate
   testcluster kubectl ARGS...       run kubectl as the admin
 
 Every command takes --name NAME (default "default"): several clusters run side
@@ -36,6 +38,7 @@ Flags of up:
 Flags of kubeconfig:
   --admin              the admin's (default)
   --node NAME          a node's: system:node:NAME, never more rights than that
+  --bootstrap          a new bootstrap token's, valid for a day
   --raw                print the contents rather than the path
 `
 
@@ -56,8 +59,9 @@ type arguments struct {
 	sans                            []string
 
 	// kubeconfig
-	node string
-	raw  bool
+	node      string
+	bootstrap bool
+	raw       bool
 
 	kubectl []string // kubectl's own arguments
 }
@@ -116,12 +120,13 @@ func (a *arguments) commandFlags(flags *flag.FlagSet) (admin *bool, err error) {
 		flags.BoolVar(&a.verifyKubelets, "verify-kubelets", false, "")
 		flags.BoolVar(&a.noBootstrapRBAC, "no-bootstrap-rbac", false, "")
 		flags.Func("san", "", func(value string) error {
-			a.sans = append(a.sans, strings.Split(value, ",")...)
+			a.sans = append(a.sans, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
 			return nil
 		})
 	case "kubeconfig":
 		flags.BoolVar(admin, "admin", false, "")
 		flags.StringVar(&a.node, "node", "", "")
+		flags.BoolVar(&a.bootstrap, "bootstrap", false, "")
 		flags.BoolVar(&a.raw, "raw", false, "")
 	case "down", "status":
 	case "help":
@@ -157,10 +162,10 @@ func (a *arguments) check(admin bool) error {
 	if a.grace < 0 || a.grace > 0 && a.grace < 2*time.Second {
 		return fmt.Errorf("--grace %v: at least 2s, or no node is ever ready", a.grace)
 	}
+	if admin && a.bootstrap || a.node != "" && (admin || a.bootstrap) {
+		return fmt.Errorf("only one of --admin, --node and --bootstrap; %w", errUsage)
+	}
 	if a.node != "" {
-		if admin {
-			return fmt.Errorf("--admin or --node, not both; %w", errUsage)
-		}
 		return cluster.CheckNodeName(a.node)
 	}
 	return nil

@@ -109,9 +109,12 @@ func kubeconfig(a *arguments) error {
 	}
 	path := access.Kubeconfig()
 	if a.node != "" {
-		if path, err = access.NodeKubeconfig(a.node); err != nil {
-			return err
-		}
+		path, err = access.NodeKubeconfig(a.node)
+	} else if a.bootstrap {
+		path, err = access.BootstrapKubeconfig()
+	}
+	if err != nil {
+		return err
 	}
 	if !a.raw {
 		fmt.Println(path)
