@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "link/crypto.h"
 #include "pipe.h"
 
 #include <mbedtls/pk.h>
@@ -62,23 +63,24 @@ struct fk_tls_config {
 /* Members are private. Does not move after fk_tls_init. */
 struct fk_tls {
     struct fk_tls_config cfg;
+    struct fk_crypto_source source;
     mbedtls_x509_crt ca;
     mbedtls_x509_crt cert;
     mbedtls_pk_context key;
     mbedtls_ssl_config conf;
-    mbedtls_ssl_context ssl;
+    mbedtls_ssl_context ssl; /* holds memory from open to close */
+    const char *alpn[2];     /* Mbed TLS refers to it */
     uint8_t server_ip[16];
-    uint8_t server_ip_len;   /* 0: server_name is a DNS name */
-    uint8_t state;           /* enum in tls.c */
-    bool starved;            /* the pipe below had nothing more in this call */
-    bool more;               /* a step ended although more could be done */
-    bool entropy_failed;
-    bool refusal_logged;
-    int16_t err;             /* why the connection is over, until the next open; 0 otherwise */
-    int16_t under_err;       /* what the pipe below said */
-    int16_t send_err;        /* the same for sending, held back for one recv */
-    uint32_t heap_failures;  /* of the heap, when the call began */
-    int64_t not_before_s;    /* the verified chain's narrowest validity, unix seconds */
+    uint8_t server_ip_len; /* 0: server_name is a DNS name */
+    uint8_t state;         /* enum fk_tls_state */
+    bool starved;          /* in this call, the pipe below had nothing more */
+    bool more;             /* the call ended although more could be done */
+    bool refused;          /* the verification did, and has logged why */
+    int16_t err;           /* why the connection is over, until close; 0 otherwise */
+    int16_t under_err;     /* what the pipe below said */
+    int16_t send_err;      /* the same of sending, held back: an alert may explain it */
+    uint32_t failures;     /* of the heap, when the call began */
+    int64_t not_before_s;  /* narrowest validity of the chain presented, unix seconds */
     int64_t not_after_s;
 };
 
