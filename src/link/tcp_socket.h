@@ -32,7 +32,6 @@ struct fk_tcp {
     bool lookup_running;
     bool wants_out;
     int16_t err;     /* latched until close */
-    int16_t end_err; /* what recv says after the last byte */
     char local[FK_TCP_ADDRESS_CAP];
     char remote[FK_TCP_ADDRESS_CAP];
     char error[160];
