@@ -20,7 +20,7 @@ SOURCES = $(shell find src drivers boards ports tests fuzz bench -name '*.[ch]' 
 help: ## list these targets
 	@echo 'femtokubelet: a Kubernetes kubelet for microcontrollers'
 	@echo
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1~\2/p' Makefile | column -t -s '~'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: release ## a real control plane and a node of ours in it, to look at with kubectl
 	@tools/demo
