@@ -107,6 +107,9 @@ func (c *Cluster) controllerArgs() []string {
 	args = append(args,
 		flag("controllers", "*,bootstrapsigner,tokencleaner"),
 		flag("use-service-account-credentials", true),
+		// The controllers ask for their credentials all at once; the default
+		// of 20 per second would keep them waiting for 5 s.
+		flag("kube-api-qps", 500), flag("kube-api-burst", 1000),
 		flag("service-account-private-key-file", p.key("service-account")),
 		flag("root-ca-file", p.cert(caCluster)),
 		flag("cluster-signing-cert-file", p.cert(caCluster)),
