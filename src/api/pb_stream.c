@@ -21,6 +21,7 @@ static void fail(struct fk_pb *pb) { pb->err = FK_E_PARSE; }
 void fk_pb_begin(struct fk_pb *pb, bool enveloped, const struct fk_pb_visitor *visitor, void *ctx) {
     *pb = (struct fk_pb){.visitor = visitor, .ctx = ctx};
     pb->enveloped = enveloped ? 1 : 0;
+    pb->opened = !enveloped;
     pb->state = enveloped ? IN_MAGIC : IN_TAG;
     pb->wanted = NOT_WANTED;
 }
@@ -100,6 +101,7 @@ static void length_done(struct fk_pb *pb) {
     bool open = false;
     if (pb->depth < pb->enveloped) {
         open = pb->field == ENVELOPE_RAW;
+        if (open) pb->opened = true;
         if (pb->field == ENVELOPE_CONTENT_ENCODING && len > 0) fail(pb);
     } else if (pb->field != 0) {
         open = on_the_way(pb);
@@ -181,6 +183,6 @@ int fk_pb_feed(struct fk_pb *pb, struct fk_bytes piece) {
 
 int fk_pb_end(const struct fk_pb *pb) {
     if (pb->err != 0) return pb->err;
-    const bool between = pb->state == IN_TAG && pb->shift == 0 && pb->depth == 0;
+    const bool between = pb->state == IN_TAG && pb->shift == 0 && pb->depth == 0 && pb->opened;
     return between ? 0 : FK_E_PARSE;
 }

@@ -46,6 +46,7 @@ struct fk_pb {
     uint8_t wanted;                 /* path that the current field is the leaf of, or none */
     uint8_t depth;                  /* of open messages, the envelope included */
     uint8_t enveloped;              /* 1: depth 0 is runtime.Unknown */
+    bool opened;                    /* the object has begun */
     uint8_t field;                  /* number of the current field, 0 for all beyond 255 */
     uint8_t trail[FK_PB_DEPTH_MAX]; /* numbers of the fields that led from the object to here */
     uint8_t leaf[FK_PB_LEAF_MAX];
@@ -58,7 +59,8 @@ void fk_pb_begin(struct fk_pb *pb, bool enveloped, const struct fk_pb_visitor *v
  * times the visitor's paths. */
 int fk_pb_feed(struct fk_pb *pb, struct fk_bytes piece);
 
-/* At the end of the body: 0 when it ended between two top-level fields, else FK_E_PARSE. */
+/* At the end of the body: 0 when it ended between two top-level fields (of an envelope: with or
+ * after the object), else FK_E_PARSE. */
 int fk_pb_end(const struct fk_pb *pb);
 
 #endif

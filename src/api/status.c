@@ -44,21 +44,17 @@ enum fk_verdict fk_status_verdict(int status, enum fk_reason reason) {
     }
 }
 
-static void append(struct fk_status_reader *r, char c) {
-    if (r->message_len + 1 >= FK_MESSAGE_MAX) return;
-    r->message[r->message_len++] = c;
-    r->message[r->message_len] = '\0';
-}
-
 /* White space of any length becomes one space between words. */
 static void put(struct fk_status_reader *r, uint8_t byte) {
     if (byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t') {
         r->space = r->message_len > 0;
         return;
     }
-    if (r->space) append(r, ' ');
+    if (r->message_len + (r->space ? 2u : 1u) >= FK_MESSAGE_MAX) return;
+    if (r->space) r->message[r->message_len++] = ' ';
+    r->message[r->message_len++] = byte > ' ' && byte <= '~' ? (char)byte : '?';
+    r->message[r->message_len] = '\0';
     r->space = false;
-    append(r, byte > ' ' && byte <= '~' ? (char)byte : '?');
 }
 
 static void put_str(struct fk_status_reader *r, const char *s) {
@@ -81,7 +77,8 @@ static void leaf(void *ctx, size_t path, struct fk_bytes bytes) {
 
 static void varint(void *ctx, size_t path, uint64_t value) {
     struct fk_status_reader *r = ctx;
-    if (path != PATH_RETRY_AFTER || value > INT32_MAX) return; /* a negative int32 is larger */
+    if (path != PATH_RETRY_AFTER) return;
+    if (value == 0 || value > INT32_MAX) return; /* 0 is written for none; -1 is larger */
     r->retry_after_s = value < RETRY_AFTER_MAX_S ? (int32_t)value : RETRY_AFTER_MAX_S;
 }
 
@@ -121,7 +118,7 @@ static void html_byte(struct fk_status_reader *r, uint8_t byte) {
 static void json_byte(struct fk_status_reader *r, uint8_t byte) {
     if (r->text == TEXT_BEFORE) {
         put(r, byte);
-        seek(r, byte, "\"message\":\"");
+        if (byte != ' ') seek(r, byte, "\"message\":\""); /* a client like curl gets it spaced */
     } else if (r->text == TEXT_ESCAPED) {
         put(r, byte == 'n' || byte == 'r' || byte == 't' ? ' ' : byte);
         r->text = TEXT_IN;

@@ -46,7 +46,7 @@ struct fk_status_reader {
     struct fk_pb pb;
     uint32_t seen; /* body bytes fed */
     enum fk_reason reason;
-    int32_t retry_after_s;        /* details.retryAfterSeconds, 0 to 86400; -1: none */
+    int32_t retry_after_s;        /* details.retryAfterSeconds, 1 to 86400; -1: none */
     char message[FK_MESSAGE_MAX]; /* printable ASCII, zero-terminated; '?' for other bytes */
     /* private from here */
     uint16_t message_len;
