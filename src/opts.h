@@ -147,7 +147,7 @@
 #endif
 
 /* A record that the server coalesces from every open stream must fit our receive buffer. */
-_Static_assert(FK_REQUESTS_MAX * FK_REPLY_WINDOW + 512 <= FK_TLS_IN_MAX,
+_Static_assert(FK_REQUESTS_MAX *FK_REPLY_WINDOW + 512 <= FK_TLS_IN_MAX,
                "open windows must fit one TLS record");
 _Static_assert(FK_ERROR_BODY_MAX <= FK_REPLY_WINDOW, "an error body is read under one window");
 _Static_assert(FK_SEND_BUF <= FK_TLS_OUT_MAX, "one send is one TLS record");

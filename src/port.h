@@ -8,8 +8,8 @@
 
 /* What the machine is and how it fares, read afresh whenever the node judges its conditions. */
 struct fk_port_facts {
-    uint32_t heap_free_bytes;  /* of the node's own heap; kubectl sees it as an annotation */
-    uint32_t heap_total_bytes; /* > 0 */
+    uint32_t heap_free_bytes;       /* of the node's own heap; kubectl sees it as an annotation */
+    uint32_t heap_total_bytes;      /* > 0 */
     uint32_t memory_pressure_bytes; /* free heap below this is MemoryPressure */
     uint64_t gateway_id;            /* MAC of the gateway, or BSSID; 0 while unknown */
 };

@@ -201,8 +201,8 @@ static int transmit(struct fk_client *c) {
         }
         c->out_len = (uint16_t)got;
     }
-    const int sent = fk_pipe_send(c->config.pipe, c->out + c->out_sent,
-                                  (size_t)(c->out_len - c->out_sent));
+    const int sent =
+        fk_pipe_send(c->config.pipe, c->out + c->out_sent, (size_t)(c->out_len - c->out_sent));
     if (sent > 0) c->out_sent = (uint16_t)(c->out_sent + sent);
     c->blocked = c->out_sent < c->out_len;
     return sent;

@@ -43,7 +43,7 @@ struct fk_reply_ops {
 struct fk_request {
     enum fk_verb verb;
     char path[FK_PATH_MAX];
-    bool path_repeats; /* the same path will be asked again soon (HPACK may keep it) */
+    bool path_repeats;  /* the same path will be asked again soon (HPACK may keep it) */
     bool wants_body;    /* false: the body of a 2xx reply is never even sent to us */
     bool metadata_only; /* reply: PartialObjectMetadata instead of the object */
 
@@ -61,7 +61,7 @@ struct fk_client_config {
     const char *authorization; /* "Bearer …"; NULL: the client certificate speaks for the node */
     struct fk_heap *heap;      /* for nghttp2 */
     const struct fk_log *log;
-    uint64_t seed;             /* for jitter */
+    uint64_t seed; /* for jitter */
 };
 
 struct fk_client_stats {

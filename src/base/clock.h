@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FK_NEVER UINT64_MAX         /* a deadline that does not come */
-#define FK_WALL_UNKNOWN INT64_MIN   /* not anchored: no document may be written with it */
-#define FK_CLOCK_SLIP_US 5000000    /* a correction larger than this is a slip, microseconds */
+#define FK_NEVER UINT64_MAX       /* a deadline that does not come */
+#define FK_WALL_UNKNOWN INT64_MIN /* not anchored: no document may be written with it */
+#define FK_CLOCK_SLIP_US 5000000  /* a correction larger than this is a slip, microseconds */
 
 /* Read once per step and handed down. */
 struct fk_now {
@@ -32,7 +32,8 @@ struct fk_now fk_clock_read(const struct fk_clock *c, uint64_t mono_ms);
  * outside is moved to its edge, so that wall time does not jitter with each reply. */
 void fk_clock_anchor(struct fk_clock *c, uint64_t mono_ms, int64_t date_s);
 
-/* Extends a 32-bit millisecond tick that wraps every 49.7 days; must see it more often than that. */
+/* Extends a 32-bit millisecond tick that wraps every 49.7 days; must see it more often than that.
+ */
 struct fk_tick {
     uint32_t last;
     uint32_t wraps;

@@ -44,8 +44,7 @@ void fk_date_from_unix(int64_t unix_s, struct fk_civil *c) {
     days -= days_before_year(year);
     int32_t month = 1;
     while (days >= days_in(year, month)) days -= days_in(year, month++);
-    *c = (struct fk_civil){year,        month,           (int32_t)days + 1,
-                           rest / 3600, rest / 60 % 60, rest % 60};
+    *c = (struct fk_civil){year, month, (int32_t)days + 1, rest / 3600, rest / 60 % 60, rest % 60};
 }
 
 /* Reads exactly `digits` decimal digits at *at; latches failure in *ok. */

@@ -7,7 +7,7 @@
 
 struct fk_civil {
     int32_t year;
-    int32_t month, day;            /* from 1 */
+    int32_t month, day; /* from 1 */
     int32_t hour, minute, second;
 };
 

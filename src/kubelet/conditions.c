@@ -4,7 +4,8 @@
 
 #define FRESH_MS 600000u /* ten minutes: how long coffee and first impressions last */
 
-static struct fk_judgement say(enum fk_condition_status status, const char *reason, const char *message) {
+static struct fk_judgement say(enum fk_condition_status status, const char *reason,
+                               const char *message) {
     return (struct fk_judgement){status, reason, message};
 }
 
@@ -25,9 +26,11 @@ static struct fk_judgement ready(const struct fk_facts *f, bool was) {
 
 /* Once under pressure, a quarter more than the threshold must be free to end it. */
 static struct fk_judgement memory_pressure(const struct fk_facts *f, bool was) {
-    const uint64_t enough = (uint64_t)f->memory_pressure_bytes + (was ? f->memory_pressure_bytes / 4 : 0);
+    const uint64_t enough =
+        (uint64_t)f->memory_pressure_bytes + (was ? f->memory_pressure_bytes / 4 : 0);
     if (f->heap_free_bytes < enough)
-        return say(FK_CONDITION_TRUE, "KubeletHasInsufficientMemory", "the node's heap is nearly full");
+        return say(FK_CONDITION_TRUE, "KubeletHasInsufficientMemory",
+                   "the node's heap is nearly full");
     return say(FK_CONDITION_FALSE, "KubeletHasSufficientMemory", "the node's heap has room");
 }
 
@@ -48,39 +51,49 @@ static struct fk_judgement network_unavailable(const struct fk_facts *f, bool wa
 
 static struct fk_judgement vibes(const struct fk_facts *f, bool was) {
     (void)was;
-    if (f->reconnects >= 3) return say(FK_CONDITION_FALSE, "Cursed", "reconnected three times or more");
+    if (f->reconnects >= 3)
+        return say(FK_CONDITION_FALSE, "Cursed", "reconnected three times or more");
     if (free_below(f, 30)) return say(FK_CONDITION_FALSE, "Off", "free heap is below 30 %");
     if (free_above(f, 70) && f->reconnects == 0 && f->uptime_ms < FRESH_MS)
         return say(FK_CONDITION_TRUE, "Immaculate", "fresh, roomy, never disconnected");
-    if (free_above(f, 50)) return say(FK_CONDITION_TRUE, "Cromulent", "more than half of the heap is free");
+    if (free_above(f, 50))
+        return say(FK_CONDITION_TRUE, "Cromulent", "more than half of the heap is free");
     return say(FK_CONDITION_UNKNOWN, "Dissociating", "neither good nor bad");
 }
 
 static struct fk_judgement caffeinated(const struct fk_facts *f, bool was) {
     (void)was;
-    if (f->uptime_ms < FRESH_MS) return say(FK_CONDITION_TRUE, "FreshlyBrewed", "up for less than ten minutes");
+    if (f->uptime_ms < FRESH_MS)
+        return say(FK_CONDITION_TRUE, "FreshlyBrewed", "up for less than ten minutes");
     return say(FK_CONDITION_FALSE, "Decaf", "up for ten minutes or more");
 }
 
 static struct fk_judgement existential(const struct fk_facts *f, bool was) {
     (void)was;
-    if (f->renewals < 100) return say(FK_CONDITION_FALSE, "Innocent", "fewer than 100 lease renewals");
-    if (f->renewals < 1000) return say(FK_CONDITION_TRUE, "Questioning", "100 lease renewals or more");
-    if (f->renewals < 10000) return say(FK_CONDITION_TRUE, "Accepting", "1,000 lease renewals or more");
+    if (f->renewals < 100)
+        return say(FK_CONDITION_FALSE, "Innocent", "fewer than 100 lease renewals");
+    if (f->renewals < 1000)
+        return say(FK_CONDITION_TRUE, "Questioning", "100 lease renewals or more");
+    if (f->renewals < 10000)
+        return say(FK_CONDITION_TRUE, "Accepting", "1,000 lease renewals or more");
     return say(FK_CONDITION_TRUE, "Transcendent", "10,000 lease renewals or more");
 }
 
 static struct fk_judgement peckish(const struct fk_facts *f, bool was) {
     (void)was;
-    if (free_above(f, 60)) return say(FK_CONDITION_FALSE, "Sated", "more than 60 % of the heap is free");
-    if (free_above(f, 40)) return say(FK_CONDITION_TRUE, "CouldGoForASnack", "more than 40 % of the heap is free");
+    if (free_above(f, 60))
+        return say(FK_CONDITION_FALSE, "Sated", "more than 60 % of the heap is free");
+    if (free_above(f, 40))
+        return say(FK_CONDITION_TRUE, "CouldGoForASnack", "more than 40 % of the heap is free");
     return say(FK_CONDITION_TRUE, "Hungry", "40 % of the heap is free, or less");
 }
 
 static struct fk_judgement haunted(const struct fk_facts *f, bool was) {
     (void)was;
-    if (f->new_ghost) return say(FK_CONDITION_TRUE, "NewGhost", "the gateway's address changed lately");
-    if (f->time_slipped) return say(FK_CONDITION_TRUE, "TimeSlipped", "the clock jumped by more than 5 s lately");
+    if (f->new_ghost)
+        return say(FK_CONDITION_TRUE, "NewGhost", "the gateway's address changed lately");
+    if (f->time_slipped)
+        return say(FK_CONDITION_TRUE, "TimeSlipped", "the clock jumped by more than 5 s lately");
     return say(FK_CONDITION_FALSE, "Calm", "same gateway, steady clock");
 }
 

@@ -74,8 +74,8 @@ bool fk_config_label_allowed(const char *key) {
 }
 
 bool fk_config_quantity_valid(const char *text) {
-    static const char suffixes[][3] = {"",   "n",  "u",  "m",  "k",  "M",  "G",  "T",
-                                       "P",  "E",  "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    static const char suffixes[][3] = {"",  "n", "u",  "m",  "k",  "M",  "G",  "T",
+                                       "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
     size_t digits = 0;
     for (; *text >= '0' && *text <= '9'; text++) digits++;
     if (*text == '.')
@@ -98,8 +98,9 @@ static int wrong(struct fk_writer *why, const char *what, const char *quoted, co
 
 static int check_label(const struct fk_pair *label, struct fk_writer *why) {
     if (!fk_config_label_key_valid(label->key))
-        return wrong(why, "label key", label->key, "is malformed: use [prefix/]name, letters, "
-                                                   "digits, '-', '_' and '.', name up to 63");
+        return wrong(why, "label key", label->key,
+                     "is malformed: use [prefix/]name, letters, "
+                     "digits, '-', '_' and '.', name up to 63");
     if (!fk_config_label_value_valid(label->value))
         return wrong(why, "label value", label->value,
                      "is malformed: up to 63 letters, digits, '-', '_' and '.'");
@@ -118,8 +119,8 @@ static int check_taint(const struct fk_taint *taint, struct fk_writer *why) {
         return wrong(why, "taint key", taint->key, "is malformed: use [prefix/]name");
     if (!fk_config_label_value_valid(taint->value))
         return wrong(why, "taint value", taint->value, "is malformed");
-    if (strcmp(taint->effect, "NoSchedule") != 0 && strcmp(taint->effect, "PreferNoSchedule") != 0 &&
-        strcmp(taint->effect, "NoExecute") != 0)
+    if (strcmp(taint->effect, "NoSchedule") != 0 &&
+        strcmp(taint->effect, "PreferNoSchedule") != 0 && strcmp(taint->effect, "NoExecute") != 0)
         return wrong(why, "taint effect", taint->effect,
                      "is unknown: use NoSchedule, PreferNoSchedule or NoExecute");
     return 0;
@@ -127,9 +128,11 @@ static int check_taint(const struct fk_taint *taint, struct fk_writer *why) {
 
 static int check_resource(const struct fk_pair *resource, struct fk_writer *why) {
     if (!fk_config_label_key_valid(resource->key))
-        return wrong(why, "resource", resource->key, "is malformed: cpu, memory, pods or domain/name");
+        return wrong(why, "resource", resource->key,
+                     "is malformed: cpu, memory, pods or domain/name");
     if (!fk_config_quantity_valid(resource->value))
-        return wrong(why, "quantity", resource->value, "is malformed: use for instance 240m or 320Ki");
+        return wrong(why, "quantity", resource->value,
+                     "is malformed: use for instance 240m or 320Ki");
     return 0;
 }
 
@@ -145,8 +148,8 @@ int fk_config_check(const struct fk_node_config *c, struct fk_writer *why) {
     for (size_t i = 0; i < c->taint_count && err == 0; i++) err = check_taint(&c->taints[i], why);
     for (size_t i = 0; i < c->resource_count && err == 0; i++)
         err = check_resource(&c->resources[i], why);
-    if (err == 0 && (c->lease_renew_ms == 0 || c->status_update_ms == 0 || c->status_report_ms == 0 ||
-                     c->lease_renew_ms >= c->lease_duration_s * 1000)) {
+    if (err == 0 && (c->lease_renew_ms == 0 || c->status_update_ms == 0 ||
+                     c->status_report_ms == 0 || c->lease_renew_ms >= c->lease_duration_s * 1000)) {
         fk_put_str(why, "periods must be above zero, and the Lease renewed before it expires");
         err = FK_E_CONFIG;
     }

@@ -14,7 +14,7 @@ struct fk_pair {
 
 struct fk_taint {
     const char *key;
-    const char *value; /* "" for none */
+    const char *value;  /* "" for none */
     const char *effect; /* NoSchedule, PreferNoSchedule or NoExecute */
 };
 
@@ -44,10 +44,10 @@ struct fk_node_config {
     struct fk_pair resources[FK_RESOURCES_MAX]; /* capacity and allocatable */
     size_t resource_count;
 
-    uint32_t lease_duration_s;        /* 40 */
-    uint32_t lease_renew_ms;          /* 10 000: a quarter of the duration */
-    uint32_t status_update_ms;        /* 10 000: how often conditions are judged */
-    uint32_t status_report_ms;        /* 300 000: how often an unchanged status is sent */
+    uint32_t lease_duration_s; /* 40 */
+    uint32_t lease_renew_ms;   /* 10 000: a quarter of the duration */
+    uint32_t status_update_ms; /* 10 000: how often conditions are judged */
+    uint32_t status_report_ms; /* 300 000: how often an unchanged status is sent */
 };
 
 /* RFC 1123 subdomain of at most FK_NODE_NAME_MAX bytes: what the API server accepts as a name. */

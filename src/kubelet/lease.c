@@ -148,7 +148,8 @@ static void succeeded(struct fk_lease *l, struct fk_now now) {
 }
 
 static void orphaned(struct fk_lease *l) {
-    /* The garbage collector takes the Lease away when its Node is deleted: look after that first. */
+    /* The garbage collector takes the Lease away when its Node is deleted: look after that first.
+     */
     fk_log(l->env.log, FK_WARN, "lease is gone: looking after the node, then creating it again",
            FK_STR("lease", l->env.config->name));
     go(l, FK_LEASE_ORPHANED, FK_NEVER);

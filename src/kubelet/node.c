@@ -74,7 +74,8 @@ static void after_loss(struct fk_node *n, struct fk_now now) {
 static void after_lapse(struct fk_node *n, struct fk_now now) {
     if (n->lease.renewed_ms == FK_NEVER || n->lease.renewed_ms == n->renewed_ms) return;
     const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
-    const bool lapsed = n->renewed_ms != FK_NEVER && n->lease.renewed_ms - n->renewed_ms > allowed_ms;
+    const bool lapsed =
+        n->renewed_ms != FK_NEVER && n->lease.renewed_ms - n->renewed_ms > allowed_ms;
     n->renewed_ms = n->lease.renewed_ms;
     if (lapsed) fk_register_again(&n->registration, now);
 }
@@ -151,8 +152,11 @@ int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
         fk_log(setup->log, FK_ERROR, "configuration refused", FK_STR("reason", text));
         return err;
     }
-    *n = (struct fk_node){.config = setup->config, .port = setup->port, .log = setup->log,
-                          .ghost_ms = FK_NEVER, .renewed_ms = FK_NEVER};
+    *n = (struct fk_node){.config = setup->config,
+                          .port = setup->port,
+                          .log = setup->log,
+                          .ghost_ms = FK_NEVER,
+                          .renewed_ms = FK_NEVER};
     n->started_ms = n->port.ops->mono_ms(n->port.ctx);
     fk_rng_seed(&n->rng, setup->seed);
     const struct fk_client_config client = {

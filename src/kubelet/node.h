@@ -21,10 +21,10 @@
 struct fk_node_setup {
     const struct fk_node_config *config; /* outlives the node */
     struct fk_port port;
-    struct fk_pipe pipe;        /* TLS to the API server */
-    struct fk_heap *heap;       /* for the HTTP/2 session */
-    const char *authority;      /* host:port of the API server */
-    const char *authorization;  /* "Bearer …", or NULL */
+    struct fk_pipe pipe;       /* TLS to the API server */
+    struct fk_heap *heap;      /* for the HTTP/2 session */
+    const char *authority;     /* host:port of the API server */
+    const char *authorization; /* "Bearer …", or NULL */
     const char *user_agent;
     const struct fk_log *log;
     uint64_t seed; /* for jitter; from the port's entropy, or the simulator's dice */
@@ -40,11 +40,11 @@ struct fk_node {
     struct fk_register registration;
     struct fk_lease lease;
     struct fk_status status;
-    uint32_t rounds_seen;  /* of registration */
+    uint32_t rounds_seen; /* of registration */
     uint64_t started_ms;
-    uint64_t renewed_ms;   /* last renewal that was looked at */
+    uint64_t renewed_ms; /* last renewal that was looked at */
     uint64_t gateway_id;
-    uint64_t ghost_ms;     /* when the gateway changed; FK_NEVER: never */
+    uint64_t ghost_ms; /* when the gateway changed; FK_NEVER: never */
     bool leaving;
 };
 

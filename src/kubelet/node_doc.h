@@ -8,9 +8,9 @@
 
 /* What one status patch says; a snapshot that does not move while the patch is under way. */
 struct fk_status_snapshot {
-    bool whole;          /* everything that is ours; else only heartbeats and condition statuses */
+    bool whole; /* everything that is ours; else only heartbeats and condition statuses */
     int64_t heartbeat_us;
-    char address[46];    /* InternalIP as text, zero-terminated; "" while unknown */
+    char address[46]; /* InternalIP as text, zero-terminated; "" while unknown */
 };
 
 /* POST /api/v1/nodes: labels, taints, capacity, system info; no conditions, since they need a

@@ -9,7 +9,12 @@
 #include "kubelet/conditions.h"
 #include "kubelet/duty.h"
 
-enum fk_register_state { FK_REGISTER_CREATE, FK_REGISTER_READ, FK_REGISTER_REPAIR, FK_REGISTER_DONE };
+enum fk_register_state {
+    FK_REGISTER_CREATE,
+    FK_REGISTER_READ,
+    FK_REGISTER_REPAIR,
+    FK_REGISTER_DONE
+};
 
 struct fk_register {
     struct fk_duty_env env;

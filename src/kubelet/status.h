@@ -33,13 +33,13 @@ struct fk_status {
     struct fk_conditions *conditions;
     enum fk_status_state state;
     bool in_flight;
-    bool stale;          /* the whole must be sent as soon as possible */
-    bool missing;        /* the server said that there is no such Node */
-    uint64_t due_ms;     /* when to judge next */
-    uint64_t report_ms;  /* when to report next even if nothing changed */
-    uint32_t reports;    /* accepted by the server */
+    bool stale;         /* the whole must be sent as soon as possible */
+    bool missing;       /* the server said that there is no such Node */
+    uint64_t due_ms;    /* when to judge next */
+    uint64_t report_ms; /* when to report next even if nothing changed */
+    uint32_t reports;   /* accepted by the server */
     uint32_t until_whole;
-    uint32_t heap_free_bytes; /* as judged last */
+    uint32_t heap_free_bytes;                /* as judged last */
     enum fk_condition_status ready_reported; /* what the server knows of Ready */
     struct fk_status_snapshot snapshot;
     struct fk_retry retry;

@@ -33,7 +33,10 @@ void fk_json_array_end(struct fk_json *j) { end(j, ']'); }
 static size_t utf8_len(struct fk_bytes b) {
     const uint8_t c = b.p[0];
     if (c < 0x80) return 1;
-    const size_t len = c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    const size_t len = c >= 0xC2 && c <= 0xDF   ? 2
+                       : (c & 0xF0) == 0xE0     ? 3
+                       : c >= 0xF0 && c <= 0xF4 ? 4
+                                                : 0;
     if (len == 0 || b.len < len) return 0;
     for (size_t i = 1; i < len; i++)
         if ((b.p[i] & 0xC0) != 0x80) return 0;

@@ -1,0 +1,246 @@
+/* The Lease duty, as its own specification: (now, event, expected). */
+#include "kubelet/lease.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "support/duty_case.h"
+
+#define LEASES "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+#define UID "11111111-2222-3333-4444-555555555555"
+#define WALL_S INT64_C(1781870400) /* 2026-06-19T12:00:00Z */
+
+struct fixture {
+    struct fk_rng rng;
+    struct fk_lease lease;
+    struct duty_case d;
+};
+
+static void begin(struct fixture *f) {
+    const struct fk_duty_env env = duty_case_env(&f->rng);
+    fk_lease_init(&f->lease, &env);
+    f->d = (struct duty_case){
+        .ops = &fk_lease_ops, .self = &f->lease, .now = {5000, WALL_S * 1000000}};
+}
+
+static void expect(struct fixture *f, const char *line) {
+    assert_true(duty_case_ask(&f->d));
+    assert_string_equal(f->d.line, line);
+}
+
+/* Up to the first renewal, which is next in 10 s to 10.4 s. */
+static void begin_renewing(struct fixture *f) {
+    begin(f);
+    fk_lease_start(&f->lease, f->d.now, UID);
+    expect(f, "GET " LEASES "/board-1");
+    duty_case_status(&f->d, 404);
+    expect(f, "POST " LEASES);
+    duty_case_status(&f->d, 201);
+    assert_int_equal(f->lease.state, FK_LEASE_RENEW);
+}
+
+static void waits_for_the_node(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    assert_true(fk_lease_ops.due(&f.lease) == FK_NEVER);
+    fk_lease_start(&f.lease, f.d.now, UID);
+    assert_true(fk_lease_ops.due(&f.lease) == f.d.now.mono_ms);
+}
+
+static void is_created_when_absent(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_lease_start(&f.lease, f.d.now, UID);
+    expect(&f, "GET " LEASES "/board-1");
+    assert_true(f.d.request.wants_body);
+    duty_case_status(&f.d, 404);
+    expect(&f, "POST " LEASES);
+    assert_false(f.d.request.wants_body);
+    assert_string_equal(
+        f.d.document,
+        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{"
+        "\"name\":\"board-1\",\"namespace\":\"kube-node-lease\",\"ownerReferences\":[{"
+        "\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"board-1\",\"uid\":\"" UID "\"}]},"
+        "\"spec\":{\"holderIdentity\":\"board-1\",\"leaseDurationSeconds\":40,"
+        "\"renewTime\":\"2026-06-19T12:00:00.000000Z\"}}");
+    duty_case_status(&f.d, 201);
+    assert_int_equal(f.lease.renewals, 1);
+}
+
+static void is_claimed_when_present_and_grows_strictly(void **state) {
+    (void)state;
+    struct fixture f;
+    uint8_t buf[1024];
+    begin(&f);
+    fk_lease_start(&f.lease, f.d.now, UID);
+    expect(&f, "GET " LEASES "/board-1");
+    /* written by an earlier life whose clock was an hour ahead */
+    duty_case_answer(&f.d, 200, FK_REASON_NONE,
+                     duty_case_lease(buf, "board-1", WALL_S + 3600, 500000000));
+    expect(&f, "PATCH-MERGE " LEASES "/board-1");
+    assert_non_null(strstr(f.d.document, "\"renewTime\":\"2026-06-19T13:00:00.500001Z\""));
+    assert_non_null(strstr(f.d.document, UID));
+    duty_case_status(&f.d, 200);
+    duty_case_pass(&f.d, 10500);
+    expect(&f, "PATCH-MERGE " LEASES "/board-1");
+    assert_string_equal(f.d.document, "{\"spec\":{\"renewTime\":\"2026-06-19T13:00:00.500002Z\"}}");
+}
+
+static void is_renewed_with_little_jitter_and_no_drift(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_renewing(&f);
+    uint64_t last_ms = 5000;
+    for (int i = 0; i < 1000; i++) {
+        const uint64_t due_ms = fk_lease_ops.due(&f.lease);
+        assert_in_range(due_ms - last_ms, 10000, 10400);
+        duty_case_pass(&f.d, due_ms - f.d.now.mono_ms);
+        assert_true(duty_case_ask(&f.d));
+        assert_true(f.d.request.path_repeats);
+        assert_false(f.d.request.wants_body);
+        duty_case_pass(&f.d, 7); /* the answer takes a while */
+        duty_case_status(&f.d, 200);
+        last_ms = due_ms;
+    }
+    assert_int_equal(f.lease.renewals, 1001);
+    assert_in_range(f.lease.longest_gap_ms, 10000, 10407);
+}
+
+static void time_never_goes_back(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_renewing(&f);
+    const int64_t first_us = f.lease.renew_us;
+    f.d.now.wall_us -= INT64_C(31536000000000); /* the server's clock jumps back a year */
+    f.d.now.mono_ms += 10500;
+    assert_true(duty_case_ask(&f.d));
+    assert_int_equal(f.lease.renew_us, first_us + 1);
+}
+
+static void no_date_no_document(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.d.now.wall_us = FK_WALL_UNKNOWN;
+    fk_lease_start(&f.lease, f.d.now, UID);
+    expect(&f, "GET " LEASES "/board-1");
+    duty_case_status(&f.d, 404);
+    for (int i = 0; i < 10; i++) {
+        assert_false(duty_case_ask(&f.d));
+        assert_in_range(fk_lease_ops.due(&f.lease), f.d.now.mono_ms + 1, f.d.now.mono_ms + 5000);
+        duty_case_pass(&f.d, 1000);
+    }
+    f.d.now.wall_us = WALL_S * 1000000;
+    expect(&f, "POST " LEASES);
+}
+
+static void orphaned_waits_for_the_node_and_comes_back_with_its_uid(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_renewing(&f);
+    duty_case_pass(&f.d, 10500);
+    assert_true(duty_case_ask(&f.d));
+    duty_case_status(&f.d, 404);
+    assert_int_equal(f.lease.state, FK_LEASE_ORPHANED);
+    assert_true(fk_lease_ops.due(&f.lease) == FK_NEVER);
+    fk_lease_start(&f.lease, f.d.now, "99999999-2222-3333-4444-555555555555");
+    expect(&f, "POST " LEASES);
+    assert_non_null(strstr(f.d.document, "99999999"));
+    duty_case_status(&f.d, 201);
+    assert_int_equal(f.lease.renewals, 2);
+}
+
+static void no_namespace_yet_is_no_loop(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_lease_start(&f.lease, f.d.now, UID);
+    expect(&f, "GET " LEASES "/board-1");
+    duty_case_status(&f.d, 404);
+    for (int i = 0; i < 8; i++) { /* POST answers 404 while kube-node-lease does not exist */
+        expect(&f, "POST " LEASES);
+        duty_case_status(&f.d, 404);
+        const uint64_t due_ms = fk_lease_ops.due(&f.lease);
+        assert_true(due_ms >= f.d.now.mono_ms + 150);
+        duty_case_pass(&f.d, due_ms - f.d.now.mono_ms);
+    }
+}
+
+struct failure {
+    int status;
+    enum fk_reason reason;
+    uint32_t retry_after_ms;
+    uint64_t least_ms, most_ms; /* wait after the first such answer */
+};
+
+static void failures_wait_as_long_as_they_should(void **state) {
+    (void)state;
+    static const struct failure rows[] = {
+        {FK_E_RESET, FK_REASON_NONE, 0, 150, 250},
+        {FK_E_TIMEOUT, FK_REASON_NONE, 0, 150, 250},
+        {429, FK_REASON_TOO_MANY_REQUESTS, 1000, 1000, 1300},
+        {429, FK_REASON_TOO_MANY_REQUESTS, 60000, 60000, 60300},
+        {500, FK_REASON_INTERNAL_ERROR, 0, 150, 250},
+        {503, FK_REASON_SERVICE_UNAVAILABLE, 0, 150, 250},
+        {504, FK_REASON_TIMEOUT, 0, 150, 250},
+        {401, FK_REASON_UNAUTHORIZED, 0, FK_REFUSED_RETRY_MS, FK_REFUSED_RETRY_MS + 300},
+        {403, FK_REASON_FORBIDDEN, 0, FK_REFUSED_RETRY_MS, FK_REFUSED_RETRY_MS + 300},
+        {422, FK_REASON_INVALID, 0, FK_REFUSED_RETRY_MS, FK_REFUSED_RETRY_MS + 300},
+        {301, FK_REASON_NONE, 0, FK_REFUSED_RETRY_MS, FK_REFUSED_RETRY_MS + 300},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        begin_renewing(&f);
+        duty_case_pass(&f.d, 10500);
+        assert_true(duty_case_ask(&f.d));
+        const struct fk_response response = {rows[i].status, rows[i].retry_after_ms, rows[i].reason,
+                                             ""};
+        f.d.request.reply->response(f.d.request.owner, f.d.now, &response);
+        const uint64_t wait_ms = fk_lease_ops.due(&f.lease) - f.d.now.mono_ms;
+        assert_in_range(wait_ms, rows[i].least_ms, rows[i].most_ms);
+        assert_int_equal(f.lease.failures, 1);
+    }
+}
+
+static void failures_in_a_row_back_off_to_the_cap(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_renewing(&f);
+    duty_case_pass(&f.d, 10500);
+    uint64_t wait_ms = 0;
+    for (int i = 0; i < 12; i++) {
+        assert_true(duty_case_ask(&f.d));
+        duty_case_status(&f.d, 500);
+        wait_ms = fk_lease_ops.due(&f.lease) - f.d.now.mono_ms;
+        duty_case_pass(&f.d, wait_ms);
+    }
+    assert_in_range(wait_ms, FK_RETRY_MAX_MS * 3 / 4, FK_RETRY_MAX_MS * 5 / 4);
+    assert_true(duty_case_ask(&f.d));
+    duty_case_status(&f.d, 200);
+    duty_case_pass(&f.d, 10500);
+    assert_true(duty_case_ask(&f.d));
+    duty_case_status(&f.d, 500);
+    assert_in_range(fk_lease_ops.due(&f.lease) - f.d.now.mono_ms, 150, 250); /* from the start */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waits_for_the_node),
+        cmocka_unit_test(is_created_when_absent),
+        cmocka_unit_test(is_claimed_when_present_and_grows_strictly),
+        cmocka_unit_test(is_renewed_with_little_jitter_and_no_drift),
+        cmocka_unit_test(time_never_goes_back),
+        cmocka_unit_test(no_date_no_document),
+        cmocka_unit_test(orphaned_waits_for_the_node_and_comes_back_with_its_uid),
+        cmocka_unit_test(no_namespace_yet_is_no_loop),
+        cmocka_unit_test(failures_wait_as_long_as_they_should),
+        cmocka_unit_test(failures_in_a_row_back_off_to_the_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

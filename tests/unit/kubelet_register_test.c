@@ -1,0 +1,152 @@
+/* The registration duty: what is sent for each answer. */
+#include "kubelet/register.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "support/duty_case.h"
+
+#define UID "11111111-2222-3333-4444-555555555555"
+#define UID2 "99999999-2222-3333-4444-555555555555"
+
+struct fixture {
+    struct fk_rng rng;
+    struct fk_conditions conditions;
+    struct fk_register registration;
+    struct duty_case d;
+    uint8_t buf[1024];
+};
+
+static void begin(struct fixture *f) {
+    memset(f, 0, sizeof *f);
+    const struct fk_duty_env env = duty_case_env(&f->rng);
+    fk_register_init(&f->registration, &env, &f->conditions);
+    f->d = (struct duty_case){
+        .ops = &fk_register_ops, .self = &f->registration, .now = {1000, FK_WALL_UNKNOWN}};
+}
+
+static void expect(struct fixture *f, const char *line) {
+    assert_true(duty_case_ask(&f->d));
+    assert_string_equal(f->d.line, line);
+}
+
+static void creates_the_node_with_what_is_true_of_it(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    expect(&f, "POST /api/v1/nodes");
+    assert_true(f.d.request.metadata_only);
+    assert_string_equal(
+        f.d.document,
+        "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"board-1\",\"labels\":{"
+        "\"kubernetes.io/hostname\":\"board-1\",\"kubernetes.io/os\":\"none\","
+        "\"kubernetes.io/arch\":\"armv6m\",\"example.com/site\":\"roof\"}},\"spec\":{\"taints\":[{"
+        "\"key\":\"femtokubelet.dev/node\",\"value\":\"true\",\"effect\":\"NoSchedule\"}]},"
+        "\"status\":{\"capacity\":{\"cpu\":\"240m\",\"memory\":\"320Ki\",\"pods\":\"0\"},"
+        "\"allocatable\":{\"cpu\":\"240m\",\"memory\":\"320Ki\",\"pods\":\"0\"},\"nodeInfo\":{"
+        "\"machineID\":\"m\",\"systemUUID\":\"\",\"bootID\":\"b\",\"kernelVersion\":\"none\","
+        "\"osImage\":\"femtokubelet\",\"containerRuntimeVersion\":\"none://0.1.0\","
+        "\"kubeletVersion\":\"v1.36.0+femtokubelet.0.1.0\",\"operatingSystem\":\"none\","
+        "\"architecture\":\"armv6m\"}}}");
+    duty_case_answer(&f.d, 201, FK_REASON_NONE, duty_case_node(f.buf, UID, NULL, NULL, 0));
+    assert_true(f.registration.registered);
+    assert_string_equal(f.registration.uid, UID);
+    assert_int_equal(f.registration.rounds, 1);
+    assert_true(fk_register_ops.due(&f.registration) == FK_NEVER);
+}
+
+static void adopts_a_node_that_exists(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    expect(&f, "POST /api/v1/nodes");
+    duty_case_answer(&f.d, 409, FK_REASON_ALREADY_EXISTS, fk_bytes(NULL, 0));
+    expect(&f, "GET /api/v1/nodes/board-1");
+    assert_false(f.d.request.metadata_only);
+    duty_case_answer(&f.d, 200, FK_REASON_NONE,
+                     duty_case_node(f.buf, UID, "Ready", "Unknown", 1781870000));
+    assert_true(f.conditions.all[FK_CONDITION_READY].known);
+    assert_true(f.conditions.all[FK_CONDITION_READY].transition_us == INT64_C(1781870000000000));
+    expect(&f, "PATCH-STRATEGIC /api/v1/nodes/board-1");
+    assert_string_equal(f.d.document,
+                        "{\"metadata\":{\"labels\":{\"kubernetes.io/hostname\":\"board-1\","
+                        "\"kubernetes.io/os\":\"none\",\"kubernetes.io/arch\":\"armv6m\","
+                        "\"example.com/site\":\"roof\"}}}");
+    duty_case_status(&f.d, 200);
+    assert_int_equal(f.registration.rounds, 1);
+    assert_string_equal(f.registration.uid, UID);
+}
+
+static void looks_again_and_creates_what_is_gone(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    expect(&f, "POST /api/v1/nodes");
+    fk_register_again(&f.registration, f.d.now); /* under way already: nothing more */
+    duty_case_answer(&f.d, 201, FK_REASON_NONE, duty_case_node(f.buf, UID, NULL, NULL, 0));
+    fk_register_again(&f.registration, f.d.now);
+    expect(&f, "GET /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 404);
+    assert_false(f.registration.registered);
+    expect(&f, "POST /api/v1/nodes");
+    duty_case_answer(&f.d, 201, FK_REASON_NONE, duty_case_node(f.buf, UID2, NULL, NULL, 0));
+    assert_string_equal(f.registration.uid, UID2);
+    assert_int_equal(f.registration.rounds, 2);
+}
+
+static void deleted_between_read_and_repair(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    expect(&f, "POST /api/v1/nodes");
+    duty_case_answer(&f.d, 409, FK_REASON_ALREADY_EXISTS, fk_bytes(NULL, 0));
+    expect(&f, "GET /api/v1/nodes/board-1");
+    duty_case_answer(&f.d, 200, FK_REASON_NONE, duty_case_node(f.buf, UID, NULL, NULL, 0));
+    expect(&f, "PATCH-STRATEGIC /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 404);
+    expect(&f, "POST /api/v1/nodes");
+}
+
+static void a_reply_that_is_no_node_is_asked_for_again(void **state) {
+    (void)state;
+    static const char *const bodies[] = {"", "k8s", "<html>", "{\"kind\":\"Node\"}"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct fixture f;
+        begin(&f);
+        expect(&f, "POST /api/v1/nodes");
+        duty_case_answer(&f.d, 201, FK_REASON_NONE, fk_bytes_str(bodies[i]));
+        assert_false(f.registration.registered);
+        assert_false(duty_case_ask(&f.d)); /* not at once */
+        duty_case_pass(&f.d, 1000);
+        expect(&f, "GET /api/v1/nodes/board-1"); /* it was created, whatever the reply was */
+    }
+}
+
+static void refusals_are_slow(void **state) {
+    (void)state;
+    static const int statuses[] = {401, 403, 422};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        struct fixture f;
+        begin(&f);
+        expect(&f, "POST /api/v1/nodes");
+        duty_case_status(&f.d, statuses[i]);
+        duty_case_pass(&f.d, FK_REFUSED_RETRY_MS);
+        assert_false(duty_case_ask(&f.d));
+        duty_case_pass(&f.d, 1000);
+        expect(&f, "POST /api/v1/nodes");
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creates_the_node_with_what_is_true_of_it),
+        cmocka_unit_test(adopts_a_node_that_exists),
+        cmocka_unit_test(looks_again_and_creates_what_is_gone),
+        cmocka_unit_test(deleted_between_read_and_repair),
+        cmocka_unit_test(a_reply_that_is_no_node_is_asked_for_again),
+        cmocka_unit_test(refusals_are_slow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,221 @@
+/* The status duty: when it reports, and how much. */
+#include "kubelet/status.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "support/duty_case.h"
+
+#define WALL_US INT64_C(1781870400000000)
+#define STATUS "PATCH-STRATEGIC /api/v1/nodes/board-1/status"
+#define ANNOTATION "PATCH-MERGE /api/v1/nodes/board-1"
+
+struct fixture {
+    struct fk_rng rng;
+    struct fk_conditions conditions;
+    struct fk_status status;
+    struct fk_facts facts;
+    const char *address;
+    struct duty_case d;
+};
+
+static void facts(void *ctx, struct fk_now now, struct fk_facts *out) {
+    struct fixture *f = ctx;
+    (void)now;
+    *out = f->facts;
+}
+static const char *address(void *ctx) {
+    struct fixture *f = ctx;
+    return f->address;
+}
+
+static void begin(struct fixture *f) {
+    memset(f, 0, sizeof *f);
+    const struct fk_duty_env env = duty_case_env(&f->rng);
+    const struct fk_status_sources sources = {f, facts, address};
+    f->facts = (struct fk_facts){
+        .heap_free_bytes = 45000, .heap_total_bytes = 65536, .memory_pressure_bytes = 20480};
+    f->address = "192.0.2.7";
+    fk_status_init(&f->status, &env, &sources, &f->conditions);
+    f->d = (struct duty_case){.ops = &fk_status_ops, .self = &f->status, .now = {1000, WALL_US}};
+}
+
+static void expect(struct fixture *f, const char *line) {
+    assert_true(duty_case_ask(&f->d));
+    assert_string_equal(f->d.line, line);
+}
+
+/* A report and the annotation behind it, both accepted. */
+static void expect_report(struct fixture *f, bool whole) {
+    expect(f, STATUS);
+    assert_int_equal(strstr(f->d.document, "nodeInfo") != NULL, whole);
+    duty_case_status(&f->d, 200);
+    expect(f, ANNOTATION);
+    duty_case_status(&f->d, 200);
+}
+
+/* Lets the time pass; the duty judges when it wants to, and must have nothing to say. */
+static void expect_silence(struct fixture *f, uint64_t ms) {
+    for (uint64_t passed = 0; passed < ms; passed += 100) {
+        assert_false(duty_case_ask(&f->d));
+        duty_case_pass(&f->d, 100);
+    }
+}
+
+static void begin_reported(struct fixture *f) {
+    begin(f);
+    fk_status_refresh(&f->status, f->d.now);
+    expect_report(f, true);
+}
+
+static void says_everything_at_first(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    assert_true(fk_status_ops.due(&f.status) == FK_NEVER); /* no Node yet */
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    static const char start[] =
+        "{\"status\":{\"conditions\":[{\"type\":\"Ready\","
+        "\"status\":\"True\",\"lastHeartbeatTime\":\"2026-06-19T12:00:00Z\"";
+    assert_memory_equal(f.d.document, start, sizeof start - 1);
+    assert_non_null(strstr(f.d.document,
+                           "\"addresses\":[{\"$patch\":\"replace\"},{\"type\":\"InternalIP\","
+                           "\"address\":\"192.0.2.7\"},{\"type\":\"Hostname\","
+                           "\"address\":\"board-1\"}]"));
+    assert_non_null(strstr(f.d.document, "\"allocatable\":{\"cpu\":\"240m\""));
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+    assert_string_equal(
+        f.d.document,
+        "{\"metadata\":{\"annotations\":{\"femtokubelet.dev/free-heap-bytes\":\"45000\"}}}");
+    duty_case_status(&f.d, 200);
+}
+
+static void then_only_heartbeats_every_five_minutes(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    for (int hour = 0; hour < 3; hour++) {
+        for (int i = 1; i < FK_STATUS_WHOLE_EVERY; i++) {
+            expect_silence(&f, 300000);
+            duty_case_pass(&f.d, 10000); /* judged every 10 s: it may be that late */
+            expect_report(&f, false);
+        }
+        expect_silence(&f, 300000);
+        duty_case_pass(&f.d, 10000);
+        expect_report(&f, true); /* once an hour the whole */
+    }
+}
+
+static void a_flip_is_told_at_the_next_judgement(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    expect_silence(&f, 30000);
+    f.facts.heap_free_bytes = 20000;
+    duty_case_pass(&f.d, 10000);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "{\"type\":\"MemoryPressure\",\"status\":\"True\""));
+    assert_non_null(strstr(f.d.document, "\"lastTransitionTime\":\"2026-06-19T12:00:40Z\""));
+}
+
+static void a_new_address_is_told(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    expect_silence(&f, 30000);
+    f.address = "192.0.2.99";
+    duty_case_pass(&f.d, 10000);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "192.0.2.99"));
+    assert_null(strstr(f.d.document, "192.0.2.7"));
+}
+
+static void leaving_is_told_at_once(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    expect_silence(&f, 3000);
+    f.facts.leaving = true;
+    fk_status_hurry(&f.status, f.d.now);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "{\"type\":\"Ready\",\"status\":\"False\""));
+    assert_non_null(strstr(f.d.document, "KubeletNotReady"));
+    duty_case_status(&f.d, 200);
+    assert_int_equal(f.status.ready_reported, FK_CONDITION_FALSE);
+}
+
+static void leaving_while_a_report_is_under_way(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    f.facts.leaving = true;
+    fk_status_hurry(&f.status, f.d.now);
+    assert_true(fk_status_ops.due(&f.status) == FK_NEVER);
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+    duty_case_status(&f.d, 200);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "KubeletNotReady"));
+}
+
+static void what_failed_is_said_again_whole(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    expect_silence(&f, 300000);
+    duty_case_pass(&f.d, 10000);
+    expect(&f, STATUS);
+    assert_null(strstr(f.d.document, "nodeInfo"));
+    duty_case_status(&f.d, FK_E_RESET);
+    assert_false(duty_case_ask(&f.d));
+    duty_case_pass(&f.d, 300);
+    expect_report(&f, true);
+}
+
+static void a_missing_node_is_noticed(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 404);
+    assert_true(f.status.missing);
+    assert_true(fk_status_ops.due(&f.status) == FK_NEVER);
+    fk_status_refresh(&f.status, f.d.now);
+    assert_false(f.status.missing);
+    expect_report(&f, true);
+}
+
+static void without_a_clock_nothing_is_said(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.d.now.wall_us = FK_WALL_UNKNOWN;
+    fk_status_refresh(&f.status, f.d.now);
+    expect_silence(&f, 60000);
+    f.d.now.wall_us = WALL_US;
+    duty_case_pass(&f.d, 10000);
+    expect_report(&f, true);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_everything_at_first),
+        cmocka_unit_test(then_only_heartbeats_every_five_minutes),
+        cmocka_unit_test(a_flip_is_told_at_the_next_judgement),
+        cmocka_unit_test(a_new_address_is_told),
+        cmocka_unit_test(leaving_is_told_at_once),
+        cmocka_unit_test(leaving_while_a_report_is_under_way),
+        cmocka_unit_test(what_failed_is_said_again_whole),
+        cmocka_unit_test(a_missing_node_is_noticed),
+        cmocka_unit_test(without_a_clock_nothing_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
