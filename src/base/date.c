@@ -3,6 +3,7 @@
 #include "base/err.h"
 
 #define DAY_S 86400
+#define LAST_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -34,9 +35,8 @@ int fk_date_to_unix(const struct fk_civil *c, int64_t *unix_s) {
 }
 
 void fk_date_from_unix(int64_t unix_s, struct fk_civil *c) {
-    const int64_t last = INT64_C(253402300799); /* 9999-12-31T23:59:59Z */
     if (unix_s < 0) unix_s = 0;
-    if (unix_s > last) unix_s = last;
+    if (unix_s > LAST_S) unix_s = LAST_S;
     int64_t days = unix_s / DAY_S;
     const int32_t rest = (int32_t)(unix_s % DAY_S);
     int32_t year = 1970 + (int32_t)(days / 366); /* never too late; at most 22 years too early */
@@ -153,8 +153,11 @@ int fk_date_parse_rfc3339(struct fk_bytes text, int64_t *unix_us) {
     if (!ok) return FK_E_PARSE;
     int64_t seconds;
     const int err = fk_date_to_unix(&c, &seconds);
-    if (err == 0) *unix_us = (seconds - east_s) * 1000000 + micros;
-    return err;
+    if (err != 0) return err;
+    seconds -= east_s;
+    if (seconds < 0 || seconds > LAST_S) return FK_E_RANGE;
+    *unix_us = seconds * 1000000 + micros;
+    return 0;
 }
 
 static void put_civil(struct fk_writer *w, int64_t unix_us) {

@@ -9,7 +9,10 @@ struct fk_rng {
 };
 
 static inline void fk_rng_seed(struct fk_rng *r, uint64_t seed) {
-    r->state = seed + UINT64_C(1442695040888963407);
+    /* One step, as the reference does: without it, seeds that differ by little (nodes numbered from
+     * 0) would begin with the same number, and all wait equally long. */
+    r->state = (seed + UINT64_C(1442695040888963407)) * UINT64_C(6364136223846793005) +
+               UINT64_C(1442695040888963407);
 }
 
 static inline uint32_t fk_rng_u32(struct fk_rng *r) {

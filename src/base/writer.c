@@ -18,6 +18,7 @@ size_t fk_writer_kept(const struct fk_writer *w) {
 }
 
 void fk_put(struct fk_writer *w, const void *bytes, size_t len) {
+    if (len == 0) return; /* an empty view may have no address to count from */
     const char *from = bytes;
     size_t rest = len;
     if (w->len < w->skip) { /* what lies before the window */

@@ -98,7 +98,7 @@ static void replies_of_a_real_server(void **state) {
         /* Longer than a leaf is collected. */
         {"forbidden-long", FK_REASON_FORBIDDEN, -1,
          "leases.coordination.k8s.io \"femto-0\" is forbidden: User \"system:node:femto-1\" "
-         "cannot patch resource \"leases\" in API group \"co"},
+         "cannot patch resource \"leases\" in API group \"coor"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char name[64];
