@@ -87,8 +87,10 @@
 #define MBEDTLS_ECP_WINDOW_SIZE 2 /* -1.9 KB at the handshake's peak, somewhat slower */
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
 #define MBEDTLS_RSA_C
+#define MBEDTLS_GENPRIME /* RSA keys in tests; the linker drops it elsewhere */
 #define MBEDTLS_PKCS1_V15
-#define MBEDTLS_PKCS1_V21 /* PSS: the only RSA signature of TLS 1.3 */
+#define MBEDTLS_PKCS1_V21 /* PSS: the only RSA signature of TLS 1.3 … */
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
 
 /* --- Symmetric
  * ----------------------------------------------------------------------------------*/
