@@ -160,13 +160,18 @@ void fk_heap_free(struct fk_heap *h, void *p) {
     const struct block b = get(h, at);
     FK_ASSERT(is_used(b));
     h->used_bytes -= size_of(b);
+    /* Said here, too: merging leaves this header as it stands, for a second free to find. */
+    set(h, at, size_of(b), false, b.before);
     release(h, at, size_of(b));
 }
 
 void *fk_heap_realloc(struct fk_heap *h, void *p, size_t size) {
     if (p == NULL) return fk_heap_alloc(h, size);
-    const uint32_t have = size_of(get(h, offset_of(h, p)));
-    if (size <= have - HEADER) return p; /* libraries here shrink little; the rest is not worth it */
+    const struct block b = get(h, offset_of(h, p));
+    FK_ASSERT(is_used(b));
+    const uint32_t have = size_of(b);
+    if (size <= have - HEADER)
+        return p; /* libraries here shrink little; the rest is not worth it */
     void *moved = fk_heap_alloc(h, size);
     if (moved == NULL) return NULL;
     memcpy(moved, p, have - HEADER);

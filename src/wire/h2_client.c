@@ -19,6 +19,10 @@
  * necessary than we get rid of is flooding us. */
 #define ACKS_MAX 16
 
+/* CONTINUATION frames behind one HEADERS: eight. nghttp2 1.64 counts each piece in which the nine
+ * bytes of a frame's header arrive. */
+#define CONTINUATIONS_MAX (8 * 9)
+
 /* RFC 9113 §6.5.2: what a field costs on top of its name and value. */
 #define FIELD_COST 32
 
@@ -41,10 +45,16 @@ struct fk_h2_stream {
 
 /* ---- errors and streams ------------------------------------------------------------------- */
 
-/* Remembers a failure of nghttp2 that ends the connection, and tells nghttp2 to stop. */
+/* Remembers what ends the connection. nghttp2 reports some of its failures to get memory as errors
+ * of the protocol; the heap knows better. */
+static void fail(struct fk_h2 *h) {
+    if (h->fatal == 0) h->fatal = h->heap->failures != h->failures ? FK_E_NOMEM : FK_E_PROTO;
+}
+
+/* The same for what nghttp2 returned, if it is fatal; tells nghttp2 to stop. */
 static int latch(struct fk_h2 *h, int rv) {
     if (!nghttp2_is_fatal(rv)) return 0;
-    if (h->fatal == 0) h->fatal = rv == NGHTTP2_ERR_NOMEM ? FK_E_NOMEM : FK_E_PROTO;
+    fail(h);
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -213,7 +223,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     struct fk_h2 *h = ctx;
     struct fk_h2_stream *s = find(h, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-        if (h->fatal == 0) h->fatal = FK_E_PROTO;
+        fail(h);
     } else if (s != NULL && frame->hd.type == NGHTTP2_WINDOW_UPDATE) {
         s->credit += (uint32_t)frame->window_update.window_size_increment;
     } else if (s != NULL && frame->hd.type == NGHTTP2_HEADERS) {
@@ -277,6 +287,7 @@ static int new_session(struct fk_h2 *h) {
     nghttp2_option_set_no_auto_window_update(&option, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(&option, FK_H2_ENCODE_TABLE);
     nghttp2_option_set_max_outbound_ack(&option, ACKS_MAX);
+    nghttp2_option_set_max_continuations(&option, CONTINUATIONS_MAX);
     return nghttp2_session_client_new3(&h->session, &callbacks, h, &option, &mem);
 }
 
@@ -295,7 +306,7 @@ static int send_settings(struct fk_h2 *h) {
 
 int fk_h2_open(struct fk_h2 *h, struct fk_heap *heap, const struct fk_h2_events *events,
                void *ctx) {
-    *h = (struct fk_h2){.heap = heap, .events = events, .ctx = ctx};
+    *h = (struct fk_h2){.heap = heap, .events = events, .ctx = ctx, .failures = heap->failures};
     int rv = new_session(h);
     if (rv == 0) rv = send_settings(h);
     if (rv == 0) return 0;
@@ -325,15 +336,14 @@ int fk_h2_feed(struct fk_h2 *h, struct fk_bytes bytes) {
     if (h->fatal != 0 || bytes.len == 0) return h->fatal;
     const nghttp2_ssize rv = nghttp2_session_mem_recv2(h->session, bytes.p, bytes.len);
     if (rv < 0) {
-        (void)latch(h, (int)rv);
-        if (h->fatal == 0) h->fatal = FK_E_PROTO;
+        fail(h);
         /* So that pull has something to say; for want of memory there is nothing to be said. */
         if (h->fatal == FK_E_PROTO)
             (void)latch(h, nghttp2_session_terminate_session(h->session, NGHTTP2_PROTOCOL_ERROR));
     }
     /* nghttp2 does not tell when it gives a connection up, but it then refuses requests. */
     if (h->fatal == 0 && !h->draining && nghttp2_session_check_request_allowed(h->session) == 0)
-        h->fatal = FK_E_PROTO;
+        fail(h);
     return h->fatal;
 }
 
@@ -413,10 +423,10 @@ int32_t fk_h2_submit(struct fk_h2 *h, const struct fk_h2_request *r) {
     if (h->draining) return FK_E_CLOSED;
     if (crowded(h)) return FK_E_BUSY;
     struct fk_h2_stream *s = fk_heap_alloc(h->heap, sizeof *s);
-    if (s == NULL) return FK_E_NOMEM;
-    const int32_t id = submit(h, r);
+    const int32_t id = s != NULL ? submit(h, r) : NGHTTP2_ERR_NOMEM;
     if (id < 0) { /* nothing was begun; also when all stream ids are spent */
         fk_heap_free(h->heap, s);
+        h->failures = h->heap->failures;
         return id == NGHTTP2_ERR_NOMEM ? FK_E_NOMEM : FK_E_CLOSED;
     }
     *s = (struct fk_h2_stream){

@@ -56,6 +56,7 @@ struct fk_h2 {
     struct fk_bytes rest;         /* of the frame that pull is in the middle of; nghttp2's memory */
     bool settled;                 /* the server's SETTINGS have arrived */
     bool draining;                /* GOAWAY received or queued: submit refuses */
+    uint32_t failures;            /* the heap's, as far as they did no harm */
     int fatal; /* what ended the connection, 0 while it lives; readable after close */
 };
 
