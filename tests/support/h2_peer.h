@@ -52,6 +52,7 @@ void h2_peer_open(struct h2_peer *p, const nghttp2_settings_entry *settings, siz
 void h2_peer_close(struct h2_peer *p);
 
 int h2_peer_feed(struct h2_peer *p, struct fk_bytes bytes); /* 0, or nghttp2's error */
+/* Whole frames only: cap must be NGHTTP2_FRAMEBUF_CHUNKLEN or more for anything to be moved. */
 size_t h2_peer_pull(struct h2_peer *p, void *buf, size_t cap);
 
 /* NULL when it was never asked, or is long gone. */

@@ -1,0 +1,468 @@
+/* The API client against an HTTP/2 server session in memory: the connection's life, each request
+ * answered exactly once, errors read, a silent peer noticed. Virtual time. */
+#include "api/client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "support/duty_case.h"
+#include "support/h2_peer.h"
+#include "support/mem_pipe.h"
+
+#define DATE "Fri, 19 Jun 2026 12:00:00 GMT"
+#define HEAP_BYTES 65536
+
+struct asked {
+    int responses;
+    struct fk_response last;
+    char message[FK_MESSAGE_MAX];
+    size_t body_len;
+};
+
+struct fixture {
+    struct mem_pipe wire;
+    struct h2_peer peer;
+    struct fk_client client;
+    struct fk_heap heap;
+    _Alignas(8) uint8_t memory[HEAP_BYTES];
+    uint64_t now_ms;
+    bool peer_open; /* the peer has a session for the current connection */
+    unsigned opens_seen;
+    struct asked asked[8];
+};
+
+static void on_body(void *owner, struct fk_bytes piece) {
+    struct asked *a = owner;
+    a->body_len += piece.len;
+}
+static void on_response(void *owner, struct fk_now now, const struct fk_response *response) {
+    struct asked *a = owner;
+    (void)now;
+    a->responses++;
+    a->last = *response;
+    snprintf(a->message, sizeof a->message, "%s", response->message);
+}
+static const struct fk_reply_ops reply = {on_body, on_response};
+
+static void document(const void *owner, struct fk_writer *w) {
+    (void)owner;
+    fk_put_str(w, "{\"spec\":{}}");
+}
+
+static struct fixture *begin(void) {
+    static struct fixture f; /* too large for the stack */
+    memset(&f, 0, sizeof f);
+    mem_pipe_init(&f.wire);
+    fk_heap_init(&f.heap, f.memory, sizeof f.memory);
+    const struct fk_client_config config = {
+        .pipe = mem_pipe_near(&f.wire),
+        .authority = "server:6443",
+        .user_agent = "test/1",
+        .authorization = "Bearer secret",
+        .heap = &f.heap,
+        .log = &duty_case_log,
+        .seed = 7,
+    };
+    fk_client_init(&f.client, &config);
+    f.now_ms = 1000;
+    return &f;
+}
+
+static void end(struct fixture *f) {
+    if (f->peer_open) h2_peer_close(&f->peer);
+    while (!fk_client_shutdown(&f->client, f->now_ms)) {
+    }
+    assert_int_equal(f->heap.used_bytes, 0);
+}
+
+/* Carries the peer's bytes; opens a session for it when the client has connected anew. */
+static bool peer_work(struct fixture *f) {
+    if (f->wire.opens != f->opens_seen) {
+        if (f->peer_open) h2_peer_close(&f->peer);
+        h2_peer_open(&f->peer, NULL, 0);
+        f->peer_open = true;
+        f->opens_seen = f->wire.opens;
+    }
+    if (!f->peer_open) return false;
+    uint8_t buf[2 * NGHTTP2_FRAMEBUF_CHUNKLEN];
+    const struct fk_pipe far = mem_pipe_far(&f->wire);
+    const int got = fk_pipe_recv(far, buf, sizeof buf);
+    if (got > 0) assert_int_equal(h2_peer_feed(&f->peer, fk_bytes(buf, (size_t)got)), 0);
+    const size_t out = h2_peer_pull(&f->peer, buf, sizeof buf);
+    if (out > 0) (void)fk_pipe_send(far, buf, out); /* a dying pipe takes only some of it */
+    return got > 0 || out > 0;
+}
+
+/* Until nothing moves. */
+static void settle(struct fixture *f) {
+    for (int i = 0; i < 10000; i++) {
+        const bool client = fk_client_step(&f->client, f->now_ms);
+        const bool peer = peer_work(f);
+        if (!client && !peer) return;
+    }
+    fail_msg("never quiet");
+}
+
+/* Jumps to the client's own deadlines until ms have passed. */
+static void pass(struct fixture *f, uint64_t ms) {
+    const uint64_t until_ms = f->now_ms + ms;
+    for (int i = 0; i < 10000 && f->now_ms < until_ms; i++) {
+        const uint64_t due_ms = fk_client_due(&f->client);
+        f->now_ms = fk_sooner(due_ms > f->now_ms ? due_ms : f->now_ms + 1, until_ms);
+        settle(f);
+    }
+    assert_int_equal(f->now_ms, until_ms);
+}
+
+static void ask(struct fixture *f, struct asked *a, bool wants_body) {
+    struct fk_request request = {.verb = FK_PATCH_MERGE,
+                                 .path = "/apis/x",
+                                 .wants_body = wants_body,
+                                 .document = document,
+                                 .reply = &reply,
+                                 .owner = a};
+    assert_int_equal(fk_client_submit(&f->client, &request), 0);
+    settle(f);
+}
+
+static int32_t last_stream(struct fixture *f) {
+    int32_t last = 0;
+    for (size_t i = 0; i < H2_PEER_STREAMS; i++)
+        if (f->peer.streams[i].id > last) last = f->peer.streams[i].id;
+    return last;
+}
+
+static void answer(struct fixture *f, const char *status, const char *const *fields,
+                   const char *body) {
+    const struct h2_peer_reply r = {.status = status,
+                                    .fields = fields,
+                                    .body = (const uint8_t *)body,
+                                    .body_len = body == NULL ? 0 : strlen(body)};
+    h2_peer_reply(&f->peer, last_stream(f), &r);
+    settle(f);
+}
+
+static const char *const dated[] = {"date", DATE, NULL};
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void connects_and_sends_what_kubernetes_wants(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    assert_false(fk_client_ready(&f->client));
+    settle(f);
+    assert_true(fk_client_ready(&f->client));
+    ask(f, &f->asked[0], false);
+    const struct h2_peer_stream *s = h2_peer_stream(&f->peer, 1);
+    assert_non_null(s);
+    assert_non_null(strstr(s->head, ":method: PATCH\n"));
+    assert_non_null(strstr(s->head, ":path: /apis/x\n"));
+    assert_non_null(strstr(s->head, ":authority: server:6443\n"));
+    assert_non_null(strstr(s->head, "accept: application/vnd.kubernetes.protobuf\n"));
+    assert_non_null(strstr(s->head, "content-type: application/merge-patch+json\n"));
+    assert_non_null(strstr(s->head, "!authorization: Bearer secret\n")); /* never indexed */
+    assert_memory_equal(s->body, "{\"spec\":{}}", s->body_len);
+    answer(f, "200", dated, "0123456789");
+    assert_int_equal(f->asked[0].responses, 1);
+    assert_int_equal(f->asked[0].last.status, 200);
+    assert_int_equal(f->asked[0].body_len, 0); /* not wanted: not sent */
+    assert_true(fk_client_now(&f->client, f->now_ms).wall_us == INT64_C(1781870400000000));
+    end(f);
+}
+
+static void a_wanted_body_arrives_whole(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], true);
+    const struct h2_peer_reply r = {.status = "200", .fields = dated, .body_len = 100000};
+    h2_peer_reply(&f->peer, 1, &r);
+    settle(f);
+    assert_int_equal(f->asked[0].last.status, 200);
+    assert_int_equal(f->asked[0].body_len, 100000);
+    end(f);
+}
+
+static void slots_are_bounded_and_free_again(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    for (int i = 0; i < FK_REQUESTS_MAX; i++) ask(f, &f->asked[i], false);
+    assert_false(fk_client_ready(&f->client));
+    struct fk_request request = {
+        .verb = FK_GET, .path = "/", .reply = &reply, .owner = &f->asked[7]};
+    assert_int_equal(fk_client_submit(&f->client, &request), FK_E_BUSY);
+    answer(f, "200", dated, NULL);
+    assert_true(fk_client_ready(&f->client));
+    assert_int_equal(fk_client_submit(&f->client, &request), 0);
+    assert_int_equal(f->asked[7].responses, 0);
+    end(f);
+    assert_int_equal(f->asked[7].responses, 1); /* the end answers what was under way */
+    assert_int_equal(f->asked[7].last.status, FK_E_CANCELLED);
+}
+
+static void submit_without_a_connection_is_refused(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    struct fk_request request = {
+        .verb = FK_GET, .path = "/", .reply = &reply, .owner = &f->asked[0]};
+    assert_int_equal(fk_client_submit(&f->client, &request), FK_E_CLOSED);
+    assert_int_equal(f->asked[0].responses, 0);
+}
+
+struct error_row {
+    const char *status, *content_type, *retry_after, *body, *message;
+    int expected;
+    uint32_t retry_after_ms;
+};
+
+static void errors_are_read_for_the_operator(void **state) {
+    (void)state;
+    static const struct error_row rows[] = {
+        {"403", "application/json", NULL, "{\"message\":\"no\"}", "no", 403, 0},
+        {"429", "text/plain", "7", "Too many requests", "Too many requests", 429, 7000},
+        {"502", "text/html", NULL, "<html><title>Bad gateway</title></html>", "HTML", 502, 0},
+        {"500", "text/plain", NULL, NULL, "", 500, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int wants_body = 0; wants_body < 2; wants_body++) {
+            struct fixture *f = begin();
+            settle(f);
+            ask(f, &f->asked[0], wants_body != 0);
+            const char *const fields[] = {"content-type", rows[i].content_type,
+                                          rows[i].retry_after == NULL ? NULL : "retry-after",
+                                          rows[i].retry_after, NULL};
+            answer(f, rows[i].status, fields, rows[i].body);
+            assert_int_equal(f->asked[0].responses, 1);
+            assert_int_equal(f->asked[0].last.status, rows[i].expected);
+            assert_int_equal(f->asked[0].last.retry_after_ms, rows[i].retry_after_ms);
+            assert_int_equal(f->asked[0].body_len, 0);
+            if (strstr(f->asked[0].message, rows[i].message) == NULL)
+                fail_msg("row %zu: %s", i, f->asked[0].message);
+            end(f);
+        }
+    }
+}
+
+static void a_ten_megabyte_error_costs_one_window(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    const uint64_t before = f->peer.bytes_out;
+    const struct h2_peer_reply r = {.status = "500", .fields = dated, .body_len = 10u << 20};
+    h2_peer_reply(&f->peer, 1, &r);
+    settle(f);
+    assert_int_equal(f->asked[0].last.status, 500);
+    /* the window is opened again while the first bytes are read, so a little more than one */
+    assert_in_range(f->peer.bytes_out - before, 1, 2 * FK_ERROR_BODY_MAX + 300);
+    assert_true(fk_client_ready(&f->client));
+    end(f);
+}
+
+static void a_lost_connection_answers_everything_once(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    for (int i = 0; i < 3; i++) ask(f, &f->asked[i], i == 1);
+    f->wire.dead = true;
+    settle(f);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(f->asked[i].responses, 1);
+        assert_int_equal(f->asked[i].last.status, FK_E_RESET);
+    }
+    assert_int_equal(f->client.state, FK_LINK_DOWN);
+    assert_int_equal(f->heap.used_bytes, 0);
+    f->wire.dead = false;
+    pass(f, 300); /* the first reconnect comes after 150 to 250 ms */
+    assert_true(fk_client_ready(&f->client));
+    assert_int_equal(f->client.stats.connects, 2);
+    end(f);
+}
+
+static void reconnects_back_off_and_are_counted(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    f->wire.open_err = FK_E_UNREACHABLE;
+    settle(f);
+    pass(f, 60000);
+    /* 0.2 0.4 0.8 1.6 3.2 6.4 8 8 … seconds, more or less a quarter */
+    assert_in_range(f->client.stats.connect_tries, 9, 16);
+    f->wire.open_err = 0;
+    pass(f, FK_RECONNECT_MAX_MS * 5 / 4);
+    assert_true(fk_client_ready(&f->client));
+    assert_int_equal(f->client.stats.connects, 1);
+    end(f);
+}
+
+static void a_connection_that_never_works_keeps_backing_off(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    for (int i = 0; i < 40; i++) { /* SETTINGS arrive, the first request kills it */
+        settle(f);
+        if (fk_client_ready(&f->client)) {
+            ask(f, &f->asked[0], false);
+            f->wire.dead = true;
+            settle(f);
+            f->wire.dead = false;
+        }
+        pass(f, 1000);
+    }
+    assert_in_range(f->client.stats.connect_tries, 6, 13);
+    end(f);
+}
+
+static void silence_is_noticed_by_a_ping(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    pass(f, 100000);
+    assert_int_equal(f->peer.pings, 0); /* nothing asked: nothing sent */
+    f->wire.to_near.silent = true;
+    ask(f, &f->asked[0], false);
+    const uint64_t asked_ms = f->now_ms;
+    pass(f, FK_PING_AFTER_MS - 1);
+    assert_int_equal(f->peer.pings, 0);
+    pass(f, 1);
+    assert_int_equal(f->peer.pings, 1);
+    pass(f, FK_PING_TIMEOUT_MS - 1);
+    assert_int_equal(f->asked[0].responses, 0);
+    pass(f, 1);
+    assert_int_equal(f->asked[0].responses, 1);
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_int_equal(f->client.stats.silent_peers, 1);
+    assert_int_equal(f->now_ms - asked_ms, FK_PING_AFTER_MS + FK_PING_TIMEOUT_MS);
+    f->wire.to_near.silent = false;
+    end(f);
+}
+
+static void a_slow_server_is_not_a_dead_one(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    pass(f, FK_REQUEST_TIMEOUT_MS - 1);
+    assert_int_equal(f->asked[0].responses, 0);
+    assert_in_range(f->peer.pings, 2, 8);
+    pass(f, 1); /* but one request has its limit */
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_true(h2_peer_stream(&f->peer, 1)->reset);
+    assert_true(fk_client_ready(&f->client));
+    assert_int_equal(f->client.stats.connects, 1);
+    end(f);
+}
+
+static void a_handshake_that_hangs_is_given_up(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    f->wire.to_near.silent = true;
+    settle(f);
+    pass(f, FK_CONNECT_TIMEOUT_MS - 1);
+    assert_int_equal(f->client.state, FK_LINK_CONNECTING);
+    pass(f, 1);
+    assert_int_equal(f->client.state, FK_LINK_DOWN);
+    f->wire.to_near.silent = false;
+    pass(f, 1000);
+    assert_true(fk_client_ready(&f->client));
+    end(f);
+}
+
+static void goaway_lets_requests_finish_and_connects_anew(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    h2_peer_goaway(&f->peer, 1, NGHTTP2_NO_ERROR);
+    settle(f);
+    assert_int_equal(f->client.state, FK_LINK_DRAINING);
+    assert_false(fk_client_ready(&f->client));
+    answer(f, "200", dated, NULL);
+    assert_int_equal(f->asked[0].last.status, 200);
+    pass(f, 300);
+    assert_true(fk_client_ready(&f->client));
+    assert_int_equal(f->client.stats.connects, 2);
+    end(f);
+}
+
+static void a_reset_stream_is_a_failure_of_that_request(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    h2_peer_reset(&f->peer, 1, NGHTTP2_REFUSED_STREAM);
+    settle(f);
+    assert_int_equal(f->asked[0].last.status, FK_E_REFUSED);
+    ask(f, &f->asked[1], false);
+    h2_peer_reset(&f->peer, 3, NGHTTP2_INTERNAL_ERROR);
+    settle(f);
+    assert_int_equal(f->asked[1].last.status, FK_E_RESET);
+    assert_int_equal(f->client.stats.connects, 1);
+    end(f);
+}
+
+/* The connection dies after every possible byte from the server: always one answer, no leak. */
+static void cut_at_every_byte(void **state) {
+    (void)state;
+    for (size_t die_at = 0; die_at < 1400; die_at++) {
+        struct fixture *f = begin();
+        f->wire.to_near.die_at = die_at;
+        settle(f);
+        if (fk_client_ready(&f->client)) {
+            ask(f, &f->asked[0], true);
+            const struct h2_peer_reply r = {.status = "200", .fields = dated, .body_len = 1000};
+            if (f->client.state == FK_LINK_UP && h2_peer_stream(&f->peer, 1) != NULL)
+                h2_peer_reply(&f->peer, 1, &r);
+            settle(f);
+            if (f->client.state == FK_LINK_DOWN) assert_int_equal(f->asked[0].responses, 1);
+        }
+        end(f);
+    }
+}
+
+static void a_full_heap_is_an_ordinary_failure(void **state) {
+    (void)state;
+    for (size_t size = 512; size < 16384; size += 128) {
+        struct fixture *f = begin();
+        fk_heap_init(&f->heap, f->memory, size);
+        settle(f);
+        if (fk_client_ready(&f->client)) {
+            struct fk_request request = {.verb = FK_PATCH_MERGE,
+                                         .path = "/apis/x",
+                                         .document = document,
+                                         .reply = &reply,
+                                         .owner = &f->asked[0]};
+            const int err = fk_client_submit(&f->client, &request);
+            assert_true(err == 0 || err == FK_E_NOMEM);
+            settle(f);
+            if (err == 0 && h2_peer_stream(&f->peer, 1) != NULL) answer(f, "200", dated, NULL);
+        }
+        end(f);
+        assert_true(f->asked[0].responses <= 1);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connects_and_sends_what_kubernetes_wants),
+        cmocka_unit_test(a_wanted_body_arrives_whole),
+        cmocka_unit_test(slots_are_bounded_and_free_again),
+        cmocka_unit_test(submit_without_a_connection_is_refused),
+        cmocka_unit_test(errors_are_read_for_the_operator),
+        cmocka_unit_test(a_ten_megabyte_error_costs_one_window),
+        cmocka_unit_test(a_lost_connection_answers_everything_once),
+        cmocka_unit_test(reconnects_back_off_and_are_counted),
+        cmocka_unit_test(a_connection_that_never_works_keeps_backing_off),
+        cmocka_unit_test(silence_is_noticed_by_a_ping),
+        cmocka_unit_test(a_slow_server_is_not_a_dead_one),
+        cmocka_unit_test(a_handshake_that_hangs_is_given_up),
+        cmocka_unit_test(goaway_lets_requests_finish_and_connects_anew),
+        cmocka_unit_test(a_reset_stream_is_a_failure_of_that_request),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(a_full_heap_is_an_ordinary_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
