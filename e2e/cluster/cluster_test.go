@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -62,6 +63,7 @@ func TestClusterLife(t *testing.T) {
 	etcdIsShut(t, one)
 	bootstraps(t, one)
 	silentNodeIsNoticed(t, one)
+	takesCertificate(t, two)
 	apiserverGoesAndComes(t, one)
 	for _, c := range []*Cluster{one, two} {
 		stopAndLook(t, c)
@@ -173,6 +175,35 @@ func silentNodeIsNoticed(t *testing.T, c *Cluster) {
 		t.Error(err)
 	}
 	t.Logf("the silent node was noticed after %v", time.Since(began).Round(100*time.Millisecond))
+}
+
+// takesCertificate: a running API server shows an expired certificate when
+// told to.
+func takesCertificate(t *testing.T, c *Cluster) {
+	t.Helper()
+	req := ServingRequest(&c.opts)
+	req.NotAfter = time.Now().Add(-time.Minute)
+	pair, err := c.CA().Issue(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetServingCertificate(pair); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	client := httpClient(c.CA(), nil)
+	client.Transport.(*http.Transport).DisableKeepAlives = true
+	for {
+		err := get(t.Context(), client, c.URL()+"/version")
+		if err != nil && strings.Contains(err.Error(), "certificate has expired") {
+			t.Logf("the new certificate was shown after %v", time.Since(began).Round(10*time.Millisecond))
+			return
+		}
+		if time.Since(began) > 90*time.Second {
+			t.Fatalf("the API server keeps its old certificate: %v", err)
+		}
+		time.Sleep(pollPeriod)
+	}
 }
 
 func apiserverGoesAndComes(t *testing.T, c *Cluster) {

@@ -101,9 +101,9 @@ func (c *Cluster) StartAPIServer(ctx context.Context) error {
 }
 
 // SetServingCertificate gives the API server another certificate to show, for
-// tests with odd ones. It takes effect with the next StartAPIServer; if the
-// certificate is one that the cluster's CA does not vouch for, that call will
-// report, at its deadline, that it saw no readiness.
+// tests with odd ones. A running API server takes it up by itself soon; poll
+// for it. Our own clients insist on a good certificate: with another one,
+// kubectl and the controllers fail, and StartAPIServer sees no readiness.
 func (c *Cluster) SetServingCertificate(pair *KeyPair) error {
 	return c.pki.write("apiserver", pair)
 }

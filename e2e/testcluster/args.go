@@ -64,6 +64,8 @@ type arguments struct {
 	raw       bool
 
 	kubectl []string // kubectl's own arguments
+
+	binary string // the control plane, found or built by up
 }
 
 func parseArgs(args []string) (*arguments, error) {
@@ -113,6 +115,9 @@ func (a *arguments) commandFlags(flags *flag.FlagSet) (admin *bool, err error) {
 	admin = new(bool)
 	switch a.command {
 	case "up", superviseCommand:
+		if a.command == superviseCommand {
+			flags.StringVar(&a.binary, "binary", "", "")
+		}
 		flags.DurationVar(&a.grace, "grace", 0, "")
 		flags.BoolVar(&a.audit, "audit", false, "")
 		flags.BoolVar(&a.rsa, "rsa", false, "")
@@ -191,13 +196,14 @@ func (a *arguments) options(dir string, progress cluster.Progress) cluster.Optio
 		ExtraSANs:         a.sans,
 		VerifyKubelets:    a.verifyKubelets,
 		NoBootstrapRBAC:   a.noBootstrapRBAC,
+		Binary:            a.binary,
 		Progress:          progress,
 	}
 }
 
 // superviseArgs is the command line of the supervisor that "up" starts.
 func (a *arguments) superviseArgs() []string {
-	return []string{superviseCommand, "--name=" + a.name,
+	return []string{superviseCommand, "--name=" + a.name, "--binary=" + a.binary,
 		"--grace=" + a.grace.String(),
 		fmt.Sprintf("--audit=%v", a.audit),
 		fmt.Sprintf("--rsa=%v", a.rsa),

@@ -83,6 +83,7 @@ func TestSuperviseArgs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	given.binary = "/cache/controlplane-1"
 	got, err := parseArgs(given.superviseArgs())
 	if err != nil {
 		t.Fatal(err)

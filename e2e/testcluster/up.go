@@ -44,7 +44,7 @@ func up(ctx context.Context, a *arguments) error {
 	}
 	show := newPrinter(os.Stderr)
 	// Built before the folder is locked: status and down need not wait for it.
-	_, err = cluster.EnsureBinary(ctx, show.progress)
+	a.binary, err = cluster.EnsureBinary(ctx, show.progress)
 	show.finish()
 	if err != nil {
 		return err
@@ -117,6 +117,7 @@ func background(ctx context.Context, a *arguments, dir string, show *printer) er
 	defer log.Close()
 	// "go run" deletes its binary when we end; /proc/self/exe works before.
 	supervisor := exec.Command("/proc/self/exe", a.superviseArgs()...)
+	supervisor.Dir = "/" // keeps no folder of the caller's busy
 	supervisor.Stdout, supervisor.Stderr = log, log
 	supervisor.ExtraFiles = []*os.File{theirEnd}
 	supervisor.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is for us alone
