@@ -1,0 +1,220 @@
+#include "linux/access.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "linux/values.h"
+
+static int refuse(struct fk_writer *why, const char *a, const char *b, const char *c) {
+    fk_put_str(why, a);
+    fk_put_str(why, b);
+    fk_put_str(why, c);
+    return FK_E_CONFIG;
+}
+
+/* ---- the server's URL -------------------------------------------------------------------------
+ */
+
+static bool is_address(int family, const char *text) {
+    uint8_t bytes[16];
+    return inet_pton(family, text, bytes) == 1;
+}
+
+/* Letters, digits, '-', '_' and single dots. Whether it resolves is the resolver's to say. */
+static bool is_name(const char *text) {
+    const size_t len = strlen(text);
+    if (len == 0 || len > FK_HOST_MAX || text[0] == '.' || text[0] == '-') return false;
+    for (size_t i = 0; i < len; i++) {
+        const char c = text[i];
+        const bool alnum =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alnum && c != '-' && c != '_' && c != '.') return false;
+        if (c == '.' && text[i + 1] == '.') return false;
+    }
+    return true;
+}
+
+int fk_access_set_server_name(struct fk_access *a, const char *name, struct fk_writer *why) {
+    if (!is_name(name) && !is_address(AF_INET6, name))
+        return refuse(why, "\"", name, "\" is neither a DNS name nor an IP address");
+    memcpy(a->server_name, name, strlen(name) + 1);
+    return 0;
+}
+
+/* host of len bytes, brackets taken off. */
+static bool take_host(struct fk_access *a, const char *host, size_t len, bool bracketed) {
+    if (len == 0 || len > FK_HOST_MAX) return false;
+    memcpy(a->host, host, len);
+    a->host[len] = '\0';
+    return bracketed ? is_address(AF_INET6, a->host) : is_name(a->host);
+}
+
+static void put_authority(struct fk_access *a, bool bracketed) {
+    struct fk_writer w;
+    fk_writer_init(&w, a->authority, sizeof a->authority);
+    if (bracketed) fk_put_char(&w, '[');
+    fk_put_str(&w, a->host);
+    fk_put_str(&w, bracketed ? "]:" : ":");
+    fk_put_u64(&w, a->port);
+    (void)fk_writer_finish(&w);
+}
+
+static int take_port(struct fk_access *a, const char *port, size_t len) {
+    char text[8] = "";
+    uint64_t number = 443;
+    if (len >= sizeof text) return FK_E_RANGE;
+    memcpy(text, port, len);
+    const int err = len == 0 ? 0 : fk_number_parse(text, 1, 65535, &number);
+    a->port = (uint16_t)number;
+    return err;
+}
+
+int fk_access_set_server(struct fk_access *a, const char *url, struct fk_writer *why) {
+    const char scheme[] = "https://";
+    if (strchr(url, '@') != NULL) /* may hold a password: not to be repeated */
+        return refuse(why, "a user name in the URL is not supported", "; remove it", "");
+    if (strncmp(url, "http://", 7) == 0)
+        return refuse(why, "\"", url, "\": http proves nobody's identity; use https");
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
+        return refuse(why, "\"", url, "\" must be of the form https://host:port");
+    const char *host = url + sizeof scheme - 1;
+    const bool bracketed = *host == '[';
+    if (bracketed) host++;
+    const size_t host_len = strcspn(host, bracketed ? "]" : ":/?#");
+    const char *rest = host + host_len;
+    if (!take_host(a, host, host_len, bracketed) || (bracketed && *rest++ != ']'))
+        return refuse(why, "\"", url, "\": no DNS name or IP address ([…] around IPv6) in it");
+    size_t port_len = 0;
+    if (*rest == ':') port_len = strcspn(++rest, "/?#");
+    if (take_port(a, rest, port_len) != 0)
+        return refuse(why, "\"", url, "\": the port must be a number from 1 to 65535");
+    rest += port_len;
+    if (strcmp(rest, "") != 0 && strcmp(rest, "/") != 0)
+        return refuse(why, "\"", url,
+                      "\": nothing may follow the port; a path before /api is not supported");
+    put_authority(a, bracketed);
+    return a->server_name[0] == '\0' ? fk_access_set_server_name(a, a->host, why) : 0;
+}
+
+/* ---- tokens ------------------------------------------------------------------------------------
+ */
+
+static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+int fk_access_set_token(struct fk_access *a, struct fk_bytes token, struct fk_writer *why) {
+    const char scheme[] = "Bearer ";
+    while (token.len > 0 && is_space(token.p[token.len - 1])) token.len--;
+    for (; token.len > 0 && is_space(token.p[0]); token.p++) token.len--;
+    if (token.len == 0) return refuse(why, "the token is empty", "", "");
+    if (token.len > FK_TOKEN_MAX) return refuse(why, "the token is longer than 8192 bytes", "", "");
+    for (size_t i = 0; i < token.len; i++)
+        if (token.p[i] <= ' ' || token.p[i] >= 0x7F)
+            return refuse(why, "the token holds a byte that no token has", "",
+                          ": it must be one line of printable ASCII");
+    explicit_bzero(a->authorization, sizeof a->authorization);
+    memcpy(a->authorization, scheme, sizeof scheme - 1);
+    memcpy(a->authorization + sizeof scheme - 1, token.p, token.len);
+    return 0;
+}
+
+/* ---- files -------------------------------------------------------------------------------------
+ */
+
+int fk_access_set_path(char path[PATH_MAX], const char *name, const char *beside,
+                       struct fk_writer *why) {
+    struct fk_writer w;
+    fk_writer_init(&w, path, PATH_MAX);
+    const char *slash = beside == NULL || name[0] == '/' ? NULL : strrchr(beside, '/');
+    if (slash != NULL) fk_put(&w, beside, (size_t)(slash - beside) + 1);
+    fk_put_str(&w, name);
+    if (fk_writer_finish(&w) != 0)
+        return refuse(why, "the file name is longer than Linux allows", "", "");
+    return 0;
+}
+
+void fk_blob_free(struct fk_blob *blob) {
+    if (blob->p != NULL) explicit_bzero(blob->p, blob->len);
+    free(blob->p);
+    *blob = (struct fk_blob){0};
+}
+
+/* Up to cap bytes; the count, or -1 with errno. */
+static ssize_t read_all(int fd, uint8_t *buf, size_t cap) {
+    size_t len = 0;
+    while (len < cap) {
+        const ssize_t got = read(fd, buf + len, cap - len);
+        if (got == 0) break;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -1;
+        len += (size_t)got;
+    }
+    return (ssize_t)len;
+}
+
+/* Into one block of the largest size, so that no copy of a secret is left behind by growing. */
+static int read_fd(struct fk_blob *blob, int fd, const char *path, struct fk_writer *why) {
+    blob->p = malloc(FK_ACCESS_FILE_MAX + 1);
+    if (blob->p == NULL) return refuse(why, path, ": no memory to read it", ""), FK_E_NOMEM;
+    const ssize_t got = read_all(fd, blob->p, FK_ACCESS_FILE_MAX + 1);
+    if (got < 0) return refuse(why, path, ": ", strerror(errno));
+    blob->len = (size_t)got;
+    if (blob->len > FK_ACCESS_FILE_MAX)
+        return refuse(why, path, ": larger than 1 MiB", ", so this is not the right file");
+    if (blob->len == 0) return refuse(why, path, ": the file is empty", "");
+    blob->p[blob->len] = 0;
+    return 0;
+}
+
+int fk_blob_read(struct fk_blob *blob, const char *path, bool *others_read, struct fk_writer *why) {
+    *blob = (struct fk_blob){0};
+    struct stat info;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return refuse(why, path, ": ", strerror(errno));
+    *others_read = fstat(fd, &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)) != 0;
+    const int err = read_fd(blob, fd, path, why);
+    (void)close(fd);
+    if (err != 0) fk_blob_free(blob);
+    return err;
+}
+
+static void warn_if_shared(bool others_read, const char *path, const struct fk_log *log) {
+    if (others_read)
+        fk_log(log, FK_WARN, "other users can read this file, which holds a secret: chmod 600",
+               FK_STR("file", path));
+}
+
+int fk_access_read_token(struct fk_access *a, struct fk_writer *why) {
+    struct fk_blob blob;
+    bool others_read;
+    int err = fk_blob_read(&blob, a->token_file, &others_read, why);
+    if (err != 0) return err;
+    err = fk_access_set_token(a, fk_bytes(blob.p, blob.len), why);
+    if (err != 0) refuse(why, " (", a->token_file, ")");
+    fk_blob_free(&blob);
+    return err;
+}
+
+int fk_access_read_files(struct fk_access *a, const struct fk_log *log, struct fk_writer *why) {
+    bool others_read = false;
+    int err = 0;
+    if (a->ca_file[0] != '\0') err = fk_blob_read(&a->ca, a->ca_file, &others_read, why);
+    if (err == 0 && a->cert_file[0] != '\0')
+        err = fk_blob_read(&a->cert, a->cert_file, &others_read, why);
+    if (err == 0 && a->key_file[0] != '\0') {
+        err = fk_blob_read(&a->key, a->key_file, &others_read, why);
+        warn_if_shared(err == 0 && others_read, a->key_file, log);
+    }
+    if (err == 0 && a->token_file[0] != '\0') err = fk_access_read_token(a, why);
+    return err;
+}
+
+void fk_access_wipe(struct fk_access *a) {
+    fk_blob_free(&a->ca);
+    fk_blob_free(&a->cert);
+    fk_blob_free(&a->key);
+    explicit_bzero(a, sizeof *a);
+}

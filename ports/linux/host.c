@@ -1,0 +1,73 @@
+#include "linux/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "linux/facts.h"
+
+uint64_t fk_host_mono_ms(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int64_t fk_host_wall_us(void *ctx) {
+    (void)ctx;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int fk_host_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    uint8_t *p = buf;
+    while (len > 0) {
+        const ssize_t got = getrandom(p, len, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return FK_E_ENTROPY;
+        p += got;
+        len -= (size_t)got;
+    }
+    return 0;
+}
+
+static uint64_t port_mono_ms(void *ctx) {
+    (void)ctx;
+    return fk_host_mono_ms();
+}
+
+static void port_facts(void *ctx, struct fk_port_facts *out) {
+    const struct fk_host *h = ctx;
+    *out = (struct fk_port_facts){
+        .heap_free_bytes = h->heap.size - h->heap.used_bytes,
+        .heap_total_bytes = h->heap.size,
+        .memory_pressure_bytes = FK_HOST_MEMORY_PRESSURE_BYTES,
+        .gateway_id = fk_gateway_read(),
+    };
+}
+
+static const char *port_address(void *ctx) {
+    const struct fk_host *h = ctx;
+    return h->node_ip != NULL ? h->node_ip : fk_tcp_local_address(h->tcp);
+}
+
+struct fk_port fk_host_port(struct fk_host *h) {
+    static const struct fk_port_ops ops = {port_mono_ms, fk_host_entropy, port_facts, port_address};
+    return (struct fk_port){&ops, h};
+}
+
+void fk_host_init(struct fk_host *h, const char *node_ip, const struct fk_tcp *tcp) {
+    h->node_ip = node_ip;
+    h->tcp = tcp;
+    fk_heap_init(&h->heap, h->heap_bytes, sizeof h->heap_bytes);
+}
+
+_Noreturn void fk_assert_failed(const char *file, int line) {
+    (void)dprintf(STDERR_FILENO, "femtokubelet: internal error at %s:%d, please report it\n", file,
+                  line);
+    abort();
+}
