@@ -36,17 +36,17 @@ static struct fk_judgement memory_pressure(const struct fk_facts *f, bool was) {
 
 static struct fk_judgement disk_pressure(const struct fk_facts *f, bool was) {
     (void)f, (void)was;
-    return say(FK_CONDITION_FALSE, "KubeletHasNoDisk", "there is no disk to run out of");
+    return say(FK_CONDITION_FALSE, "KubeletHasNoDiskPressure", "this node keeps nothing on a disk");
 }
 
 static struct fk_judgement pid_pressure(const struct fk_facts *f, bool was) {
     (void)f, (void)was;
-    return say(FK_CONDITION_FALSE, "KubeletHasNoProcesses", "there are no processes to run out of");
+    return say(FK_CONDITION_FALSE, "KubeletHasSufficientPID", "this node starts no processes");
 }
 
 static struct fk_judgement network_unavailable(const struct fk_facts *f, bool was) {
     (void)f, (void)was;
-    return say(FK_CONDITION_FALSE, "NoPodNetwork", "there is no pod network to wait for");
+    return say(FK_CONDITION_FALSE, "NoPodNetwork", "this node waits for no pod network");
 }
 
 static struct fk_judgement vibes(const struct fk_facts *f, bool was) {
