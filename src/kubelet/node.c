@@ -111,6 +111,11 @@ static bool work(struct fk_node *n, struct fk_now now) {
     return false;
 }
 
+/* Once the cluster knows that we leave, nothing more is said. */
+static bool may_ask(const struct fk_node *n) {
+    return fk_client_ready(&n->client) && !fk_node_left(n);
+}
+
 bool fk_node_step(struct fk_node *n) {
     const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);
     const bool moved = fk_client_step(&n->client, mono_ms);
@@ -118,13 +123,13 @@ bool fk_node_step(struct fk_node *n) {
     after_registration(n, now);
     after_loss(n, now);
     after_lapse(n, now);
-    const bool worked = fk_client_ready(&n->client) && work(n, now);
+    const bool worked = may_ask(n) && work(n, now);
     return moved || worked;
 }
 
 uint64_t fk_node_due(const struct fk_node *n) {
     uint64_t due_ms = fk_client_due(&n->client);
-    for (int which = 0; which < DUTIES && fk_client_ready(&n->client); which++)
+    for (int which = 0; which < DUTIES && may_ask(n); which++)
         due_ms = fk_sooner(due_ms, due_of(n, which));
     return due_ms;
 }
