@@ -289,7 +289,7 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
     headers[count++] = header("accept",
                               request->metadata_only
                                   ? "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;"
-                                    "g=meta.k8s.io;v=v1"
+                                    "g=meta.k8s.io;v=v1,application/vnd.kubernetes.protobuf"
                                   : "application/vnd.kubernetes.protobuf",
                               false);
     headers[count++] = header("user-agent", c->config.user_agent, false);
