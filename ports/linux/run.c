@@ -1,6 +1,7 @@
 #include "linux/run.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -57,6 +58,7 @@ static void look_at_connection(struct fk_run *r) {
     const struct fk_client *client = &r->node->client;
     if (client->stats.connects == r->connects) return;
     r->connects = client->stats.connects;
+    r->last_error[0] = '\0';
     (void)fk_run_check_certificate(r->tls, r->log);
     const struct fk_heap *heap = client->config.heap;
     fk_log(r->log, FK_DEBUG, "connection is up", FK_STR("local", fk_tcp_local_address(r->tcp)),
@@ -66,10 +68,15 @@ static void look_at_connection(struct fk_run *r) {
 }
 
 /* The client knows what kind of failure it was; the socket knows which. */
-static void explain_loss(struct fk_run *r, enum fk_link_state before) {
-    if (before == FK_LINK_DOWN || r->node->client.state != FK_LINK_DOWN) return;
-    if (fk_tcp_error(r->tcp)[0] == '\0') return;
-    fk_log(r->log, FK_WARN, "network", FK_STR("error", fk_tcp_error(r->tcp)));
+static void explain_loss(struct fk_run *r) {
+    const struct fk_client *client = &r->node->client;
+    if (client->state != FK_LINK_DOWN || r->explained == client->stats.connect_tries) return;
+    r->explained = client->stats.connect_tries;
+    const char *error = fk_tcp_error(r->tcp);
+    if (*error == '\0') return;
+    const bool news = strcmp(error, r->last_error) != 0;
+    (void)snprintf(r->last_error, sizeof r->last_error, "%s", error);
+    fk_log(r->log, news ? FK_WARN : FK_DEBUG, "the network says", FK_STR("error", error));
 }
 
 /* ---- sleeping ---------------------------------------------------------------------------------
@@ -155,12 +162,11 @@ static int rest(struct fk_run *r, bool more) {
 /* True: more may be done at once. */
 static bool work(struct fk_run *r) {
     bool more = true;
-    for (int i = 0; i < STEPS_PER_ROUND && more; i++) {
-        const enum fk_link_state before = r->node->client.state;
+    for (int i = 0; i < STEPS_PER_ROUND && more && !fk_node_left(r->node); i++) {
         more = fk_node_step(r->node) || fk_tls_ready(r->tls);
         refresh_token(r);
         look_at_connection(r);
-        explain_loss(r, before);
+        explain_loss(r);
     }
     return more;
 }
@@ -178,7 +184,10 @@ static bool done(struct fk_run *r) {
     if (r->phase == FK_RUN_LEAVING && (fk_node_left(r->node) || now_ms >= r->patience_ms))
         begin_goodbye(r, now_ms);
     if (r->phase != FK_RUN_GOODBYE) return false;
-    return fk_client_shutdown(&r->node->client, now_ms) || now_ms >= r->patience_ms;
+    do
+        if (fk_client_shutdown(&r->node->client, now_ms)) return true;
+    while (!fk_client_wants_write(&r->node->client));
+    return now_ms >= r->patience_ms;
 }
 
 int fk_run(struct fk_run *r) {
