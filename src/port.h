@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
+
 /* What the machine is and how it fares, read afresh whenever the node judges its conditions. */
 struct fk_port_facts {
     uint32_t heap_free_bytes;       /* of the node's own heap; kubectl sees it as an annotation */
@@ -33,7 +35,7 @@ struct fk_port {
     void *ctx;
 };
 
-/* Called by FK_ASSERT when the program itself is wrong: says where, and resets or aborts. */
-_Noreturn void fk_assert_failed(const char *file, int line);
+/* And fk_assert_failed of base/assert.h: says where the program itself is wrong, and resets or
+ * aborts. */
 
 #endif
