@@ -24,8 +24,8 @@ static const struct alert alerts[] = {
     {MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL, false,
      "the server does not speak HTTP/2 here: it is not an HTTP/2 API server"},
     {MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE, false,
-     "the server found nothing in common with us: TLS 1.2 or 1.3, P-256 or P-384, and AES-GCM or "
-     "ChaCha20-Poly1305 are needed"},
+     "the server ended the handshake: it wants other algorithms than ours (P-256 or P-384, AES-GCM "
+     "or ChaCha20-Poly1305), or a client certificate"},
     {MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION, false,
      "the server speaks neither TLS 1.2 nor TLS 1.3"},
     {MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME, false,

@@ -130,6 +130,15 @@ static const struct reason reasons[] = {
     {UINT32_MAX, "API server's certificate refused"},
 };
 
+static const char *message_of(uint32_t flags)
+{
+    const struct reason *r = reasons;
+    while ((r->flag & flags) == 0) {
+        r++;
+    }
+    return r->message;
+}
+
 static bool self_signed(const mbedtls_x509_crt *crt)
 {
     return crt->issuer_raw.len == crt->subject_raw.len &&
@@ -158,11 +167,7 @@ static const char *message_for(const struct fk_tls *t, const mbedtls_x509_crt *c
         return "API server's certificate refused: certificate-authority has a CA of that name, but "
                "with another key; was the cluster made anew?";
     }
-    const struct reason *r = reasons;
-    while ((r->flag & flags) == 0) {
-        r++;
-    }
-    return r->message;
+    return message_of(flags);
 }
 
 static void dn_text(char buf[NAME_CAP], const mbedtls_x509_name *name)
@@ -243,6 +248,12 @@ int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
     if (depth == 0 && !name_matches(t, crt)) {
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     }
+    /* Mbed TLS would find this out as well, but when the certificate is out of our sight. */
+    if (depth == 0 && mbedtls_x509_crt_check_extended_key_usage(
+                          crt, MBEDTLS_OID_SERVER_AUTH,
+                          MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) != 0) {
+        *flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
+    }
     if (*flags != 0) {
         t->refused = true;
         log_refusal(t, crt, depth, *flags);
@@ -252,17 +263,12 @@ int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 
 bool fk_tls_verify_rest(struct fk_tls *t, uint32_t flags)
 {
-    if (t->refused || flags == 0 || flags == UINT32_MAX) { /* UINT32_MAX: did not come to it */
-        return t->refused;
+    if (!t->refused && flags != 0 && flags != UINT32_MAX) { /* UINT32_MAX: it did not come to it */
+        fk_log(t->cfg.log, FK_ERROR, message_of(flags), FK_INT("flags", flags),
+               FK_STR("server_name", t->cfg.server_name));
+        t->refused = true;
     }
-    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
-    if (crt != NULL) {
-        log_refusal(t, crt, 0, flags);
-    } else {
-        fk_log(t->cfg.log, FK_ERROR, "API server's certificate refused", FK_INT("flags", flags));
-    }
-    t->refused = true;
-    return true;
+    return t->refused;
 }
 
 int fk_tls_check_validity(const struct fk_tls *t, int64_t now_us)

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <mbedtls/oid.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/ssl.h>
 
