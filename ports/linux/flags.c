@@ -183,6 +183,8 @@ static int take(struct fk_flags *f, int argc, char *const argv[], int *i, struct
         return complain(why, "unexpected argument \"", arg, "\": there are only flags, see --help");
     const bool one_dash = arg[1] != '-';
     const char *name = arg + (one_dash ? 1 : 2);
+    if (one_dash && arg[1] == 'v' && arg[2] >= '0' && arg[2] <= '9') /* -v4 */
+        return apply(f, find(fk_bytes(name, 1), true), name + 1, why);
     const size_t len = strcspn(name, "=");
     const struct flag *flag = find(fk_bytes(name, len), one_dash);
     if (flag == NULL && one_dash && find(fk_bytes(name, len), false) != NULL)
