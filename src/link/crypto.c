@@ -11,30 +11,23 @@ static struct fk_heap *crypto_heap;
 static struct fk_crypto_source *source;
 static unsigned users;
 
-static void *heap_calloc(size_t count, size_t size)
-{
+static void *heap_calloc(size_t count, size_t size) {
     return fk_heap_calloc(crypto_heap, count, size);
 }
 
-static void heap_free(void *p)
-{
-    fk_heap_free(crypto_heap, p);
-}
+static void heap_free(void *p) { fk_heap_free(crypto_heap, p); }
 
-void fk_crypto_use_heap(struct fk_heap *heap)
-{
+void fk_crypto_use_heap(struct fk_heap *heap) {
     FK_ASSERT(users == 0);
     crypto_heap = heap;
     mbedtls_platform_set_calloc_free(heap_calloc, heap_free);
 }
 
-struct fk_heap *fk_crypto_heap(void)
-{
+struct fk_heap *fk_crypto_heap(void) {
     return crypto_heap;
 }
 
-int fk_crypto_start(void)
-{
+int fk_crypto_start(void) {
     if (crypto_heap == NULL) {
         return FK_E_CONFIG;
     }
@@ -47,8 +40,7 @@ int fk_crypto_start(void)
     return 0;
 }
 
-void fk_crypto_stop(void)
-{
+void fk_crypto_stop(void) {
     FK_ASSERT(users > 0);
     users--;
     if (users == 0) {
@@ -56,15 +48,13 @@ void fk_crypto_stop(void)
     }
 }
 
-struct fk_crypto_source *fk_crypto_swap(struct fk_crypto_source *s)
-{
+struct fk_crypto_source *fk_crypto_swap(struct fk_crypto_source *s) {
     struct fk_crypto_source *former = source;
     source = s;
     return former;
 }
 
-static bool fill(void *out, size_t len)
-{
+static bool fill(void *out, size_t len) {
     if (source == NULL) {
         return false;
     }
@@ -76,8 +66,7 @@ static bool fill(void *out, size_t len)
     return true;
 }
 
-int fk_crypto_random(void *ctx, unsigned char *out, size_t len)
-{
+int fk_crypto_random(void *ctx, unsigned char *out, size_t len) {
     (void)ctx;
     return fill(out, len) ? 0 : MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED;
 }
@@ -85,8 +74,7 @@ int fk_crypto_random(void *ctx, unsigned char *out, size_t len)
 /* PSA's own use of randomness, MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG. */
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
                                              uint8_t *output, size_t output_size,
-                                             size_t *output_length)
-{
+                                             size_t *output_length) {
     (void)context;
     *output_length = 0;
     if (!fill(output, output_size)) {

@@ -22,27 +22,22 @@ enum state { CLOSED, RESOLVING, CONNECTING, CONNECTED, OVER };
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
-static int err_of(int code)
-{
+static int err_of(int code) {
     switch (code) {
-    case ETIMEDOUT:
-        return FK_E_TIMEOUT;
+    case ETIMEDOUT: return FK_E_TIMEOUT;
     case ECONNRESET:
     case EPIPE:
-    case ECONNABORTED:
-        return FK_E_RESET;
+    case ECONNABORTED: return FK_E_RESET;
     case EMFILE:
     case ENFILE:
     case ENOMEM:
-    case ENOBUFS:
-        return FK_E_NOMEM;
+    case ENOBUFS: return FK_E_NOMEM;
     default: /* ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL, EACCES of a firewall … */
         return FK_E_UNREACHABLE;
     }
 }
 
-static void tell(struct fk_tcp *t, const char *what, const char *whom, const char *why)
-{
+static void tell(struct fk_tcp *t, const char *what, const char *whom, const char *why) {
     struct fk_writer w;
     fk_writer_init(&w, t->error, sizeof t->error);
     fk_put_str(&w, what);
@@ -55,8 +50,7 @@ static void tell(struct fk_tcp *t, const char *what, const char *whom, const cha
     (void)fk_writer_finish(&w);
 }
 
-static void drop_socket(struct fk_tcp *t)
-{
+static void drop_socket(struct fk_tcp *t) {
     if (t->fd >= 0) {
         (void)close(t->fd);
         t->fd = -1;
@@ -66,8 +60,7 @@ static void drop_socket(struct fk_tcp *t)
     t->local[0] = '\0';
 }
 
-static int end(struct fk_tcp *t, int err)
-{
+static int end(struct fk_tcp *t, int err) {
     drop_socket(t);
     t->state = OVER;
     t->err = (int16_t)err;
@@ -76,8 +69,7 @@ static int end(struct fk_tcp *t, int err)
 
 /* ---- Addresses ------------------------------------------------------------------------------ */
 
-static void address_text(char text[FK_TCP_ADDRESS_CAP], const struct sockaddr *address)
-{
+static void address_text(char text[FK_TCP_ADDRESS_CAP], const struct sockaddr *address) {
     union {
         struct sockaddr_storage any;
         struct sockaddr_in v4;
@@ -90,14 +82,12 @@ static void address_text(char text[FK_TCP_ADDRESS_CAP], const struct sockaddr *a
     (void)inet_ntop(address->sa_family, bytes, text, FK_TCP_ADDRESS_CAP);
 }
 
-static bool is_numeric(const char *host)
-{
+static bool is_numeric(const char *host) {
     struct in6_addr any;
     return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
 }
 
-static int begin_lookup(struct fk_tcp *t)
-{
+static int begin_lookup(struct fk_tcp *t) {
     struct gaicb *list[1] = {&t->lookup};
     t->hints = (struct addrinfo){.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     t->hints.ai_flags = AI_NUMERICSERV | (is_numeric(t->host) ? AI_NUMERICHOST : 0);
@@ -123,8 +113,7 @@ static int begin_lookup(struct fk_tcp *t)
 }
 
 /* Positive: addresses are there; 0: later; negative: there are none. */
-static int end_lookup(struct fk_tcp *t)
-{
+static int end_lookup(struct fk_tcp *t) {
     if (!t->lookup_running) {
         return 1;
     }
@@ -143,8 +132,7 @@ static int end_lookup(struct fk_tcp *t)
     return 1;
 }
 
-static void drop_addresses(struct fk_tcp *t)
-{
+static void drop_addresses(struct fk_tcp *t) {
     if (t->addresses != NULL) {
         freeaddrinfo(t->addresses);
     }
@@ -154,8 +142,7 @@ static void drop_addresses(struct fk_tcp *t)
 
 /* ---- Connecting ----------------------------------------------------------------------------- */
 
-static int begin_connect(struct fk_tcp *t, const struct addrinfo *a)
-{
+static int begin_connect(struct fk_tcp *t, const struct addrinfo *a) {
     const int on = 1;
     const int syn_retries = SYN_RETRIES_IF_MORE;
     t->fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -175,8 +162,7 @@ static int begin_connect(struct fk_tcp *t, const struct addrinfo *a)
 }
 
 /* Starts with the next address that does not fail at once. 0, or the last one's error. */
-static int connect_next(struct fk_tcp *t, int code)
-{
+static int connect_next(struct fk_tcp *t, int code) {
     while (t->next != NULL) {
         const struct addrinfo *a = t->next;
         t->next = a->ai_next;
@@ -192,8 +178,7 @@ static int connect_next(struct fk_tcp *t, int code)
     return end(t, err_of(code));
 }
 
-static void note_local_address(struct fk_tcp *t)
-{
+static void note_local_address(struct fk_tcp *t) {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     const void *generic = &address;
@@ -203,8 +188,7 @@ static void note_local_address(struct fk_tcp *t)
 }
 
 /* Positive: connected; 0: later; negative: no address answers. */
-static int end_connect(struct fk_tcp *t)
-{
+static int end_connect(struct fk_tcp *t) {
     struct pollfd p = {t->fd, POLLOUT, 0};
     if (poll(&p, 1, 0) <= 0) {
         return 0;
@@ -227,8 +211,7 @@ static int end_connect(struct fk_tcp *t)
 }
 
 /* Positive: connected; 0: later; negative: over. */
-static int advance(struct fk_tcp *t)
-{
+static int advance(struct fk_tcp *t) {
     if (t->state == RESOLVING) {
         const int ret = end_lookup(t);
         if (ret <= 0) {
@@ -240,23 +223,18 @@ static int advance(struct fk_tcp *t)
         }
     }
     switch ((enum state)t->state) {
-    case CONNECTING:
-        return end_connect(t);
-    case CONNECTED:
-        return 1;
-    case OVER:
-        return t->err;
+    case CONNECTING: return end_connect(t);
+    case CONNECTED: return 1;
+    case OVER: return t->err;
     case CLOSED:
     case RESOLVING:
-    default:
-        return FK_E_CLOSED;
+    default: return FK_E_CLOSED;
     }
 }
 
 /* ---- The pipe ------------------------------------------------------------------------------- */
 
-static void tcp_close(void *ctx)
-{
+static void tcp_close(void *ctx) {
     struct fk_tcp *t = ctx;
     drop_socket(t);
     drop_addresses(t);
@@ -264,8 +242,7 @@ static void tcp_close(void *ctx)
     t->err = 0;
 }
 
-static int tcp_open(void *ctx)
-{
+static int tcp_open(void *ctx) {
     struct fk_tcp *t = ctx;
     tcp_close(t);
     t->error[0] = '\0';
@@ -279,20 +256,15 @@ static int tcp_open(void *ctx)
     return 0;
 }
 
-static bool later(int code)
-{
-    return code == EAGAIN || code == EINTR;
-}
+static bool later(int code) { return code == EAGAIN || code == EINTR; }
 
-static int broken(struct fk_tcp *t, const char *what, int code)
-{
+static int broken(struct fk_tcp *t, const char *what, int code) {
     tell(t, what, t->remote, strerror(code));
     const int err = err_of(code);
     return end(t, err == FK_E_NOMEM ? FK_E_RESET : err);
 }
 
-static int tcp_recv(void *ctx, void *buf, size_t cap)
-{
+static int tcp_recv(void *ctx, void *buf, size_t cap) {
     struct fk_tcp *t = ctx;
     const int ready = advance(t);
     if (ready <= 0) {
@@ -308,8 +280,7 @@ static int tcp_recv(void *ctx, void *buf, size_t cap)
     return later(errno) ? 0 : broken(t, "receive from", errno);
 }
 
-static int tcp_send(void *ctx, const void *buf, size_t len)
-{
+static int tcp_send(void *ctx, const void *buf, size_t len) {
     struct fk_tcp *t = ctx;
     const int ready = advance(t);
     if (ready <= 0) {
@@ -326,16 +297,14 @@ static int tcp_send(void *ctx, const void *buf, size_t len)
     return n < 0 ? 0 : (int)n;
 }
 
-struct fk_pipe fk_tcp_pipe(struct fk_tcp *t)
-{
+struct fk_pipe fk_tcp_pipe(struct fk_tcp *t) {
     static const struct fk_pipe_ops ops = {tcp_open, tcp_recv, tcp_send, tcp_close};
     return (struct fk_pipe){&ops, t};
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 
-void fk_tcp_init(struct fk_tcp *t, const char *host, uint16_t port)
-{
+void fk_tcp_init(struct fk_tcp *t, const char *host, uint16_t port) {
     *t = (struct fk_tcp){.host = host, .fd = -1};
     struct fk_writer w;
     fk_writer_init(&w, t->port, sizeof t->port);
@@ -343,8 +312,7 @@ void fk_tcp_init(struct fk_tcp *t, const char *host, uint16_t port)
     (void)fk_writer_finish(&w);
 }
 
-void fk_tcp_free(struct fk_tcp *t)
-{
+void fk_tcp_free(struct fk_tcp *t) {
     tcp_close(t);
     const struct gaicb *const list[1] = {&t->lookup};
     if (t->lookup_running && gai_cancel(&t->lookup) != EAI_CANCELED) {
@@ -359,37 +327,16 @@ void fk_tcp_free(struct fk_tcp *t)
     }
 }
 
-int fk_tcp_fd(const struct fk_tcp *t)
-{
-    return t->fd;
-}
+int fk_tcp_fd(const struct fk_tcp *t) { return t->fd; }
 
-uint32_t fk_tcp_serial(const struct fk_tcp *t)
-{
-    return t->serial;
-}
+uint32_t fk_tcp_serial(const struct fk_tcp *t) { return t->serial; }
 
-bool fk_tcp_wants_out(const struct fk_tcp *t)
-{
-    return t->wants_out;
-}
+bool fk_tcp_wants_out(const struct fk_tcp *t) { return t->wants_out; }
 
-int fk_tcp_poll_ms(const struct fk_tcp *t)
-{
-    return t->state == RESOLVING ? LOOKUP_POLL_MS : -1;
-}
+int fk_tcp_poll_ms(const struct fk_tcp *t) { return t->state == RESOLVING ? LOOKUP_POLL_MS : -1; }
 
-const char *fk_tcp_local_address(const struct fk_tcp *t)
-{
-    return t->local;
-}
+const char *fk_tcp_local_address(const struct fk_tcp *t) { return t->local; }
 
-const char *fk_tcp_remote_address(const struct fk_tcp *t)
-{
-    return t->remote;
-}
+const char *fk_tcp_remote_address(const struct fk_tcp *t) { return t->remote; }
 
-const char *fk_tcp_error(const struct fk_tcp *t)
-{
-    return t->error;
-}
+const char *fk_tcp_error(const struct fk_tcp *t) { return t->error; }

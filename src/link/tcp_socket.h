@@ -31,7 +31,7 @@ struct fk_tcp {
     uint8_t state;
     bool lookup_running;
     bool wants_out;
-    int16_t err;     /* latched until close */
+    int16_t err; /* latched until close */
     char local[FK_TCP_ADDRESS_CAP];
     char remote[FK_TCP_ADDRESS_CAP];
     char error[160];

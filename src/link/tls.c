@@ -14,13 +14,9 @@
 
 /* ---- The pipe below, as Mbed TLS wants it --------------------------------------------------- */
 
-static size_t at_most_int_max(size_t len)
-{
-    return len < INT_MAX ? len : INT_MAX;
-}
+static size_t at_most_int_max(size_t len) { return len < INT_MAX ? len : INT_MAX; }
 
-static int bio_send(void *ctx, const unsigned char *buf, size_t len)
-{
+static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
     struct fk_tls *t = ctx;
     if (t->source.failed) { /* nothing, not even an alert, leaves us after that */
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
@@ -33,8 +29,7 @@ static int bio_send(void *ctx, const unsigned char *buf, size_t len)
     return n == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : n;
 }
 
-static int bio_recv(void *ctx, unsigned char *buf, size_t cap)
-{
+static int bio_recv(void *ctx, unsigned char *buf, size_t cap) {
     struct fk_tls *t = ctx;
     const int n = fk_pipe_recv(t->cfg.under, buf, at_most_int_max(cap));
     if (n < 0) {
@@ -47,21 +42,18 @@ static int bio_recv(void *ctx, unsigned char *buf, size_t cap)
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 
-static struct fk_crypto_source *enter(struct fk_tls *t)
-{
+static struct fk_crypto_source *enter(struct fk_tls *t) {
     t->starved = false;
     t->more = false;
     t->failures = fk_crypto_heap()->failures;
     return fk_crypto_swap(&t->source);
 }
 
-static bool later(int ret)
-{
+static bool later(int ret) {
     return ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
-static int end(struct fk_tls *t, int err)
-{
+static int end(struct fk_tls *t, int err) {
     t->state = FK_TLS_OVER;
     t->more = false;
     t->err = (int16_t)err;
@@ -71,8 +63,7 @@ static int end(struct fk_tls *t, int err)
 /* A length in the last record's header, or in the handshake message's, that does not fit our
  * buffer; 0 when that was not the reason. Mbed TLS has one code for many things here, so its input
  * buffer is looked at. */
-static size_t oversize(const struct fk_tls *t)
-{
+static size_t oversize(const struct fk_tls *t) {
     const uint8_t *h = t->ssl.MBEDTLS_PRIVATE(in_hdr);
     const size_t record = (size_t)h[3] << 8 | h[4];
     const size_t message = t->ssl.MBEDTLS_PRIVATE(in_hslen);
@@ -81,14 +72,12 @@ static size_t oversize(const struct fk_tls *t)
 }
 
 /* Record types change_cipher_spec to application_data, version 3.x. */
-static bool looks_like_tls(const struct fk_tls *t)
-{
+static bool looks_like_tls(const struct fk_tls *t) {
     const uint8_t *h = t->ssl.MBEDTLS_PRIVATE(in_hdr);
     return h[0] >= 20 && h[0] <= 23 && h[1] == 3;
 }
 
-static int bad_bytes(const struct fk_tls *t, int ret)
-{
+static int bad_bytes(const struct fk_tls *t, int ret) {
     const struct fk_log *log = t->cfg.log;
     if (!looks_like_tls(t)) {
         fk_log(log, FK_ERROR, "what answers there does not speak TLS: is it an https port?",
@@ -107,8 +96,7 @@ static int bad_bytes(const struct fk_tls *t, int ret)
 }
 
 /* What is wrong with ourselves, or 0. */
-static int own_error(const struct fk_tls *t)
-{
+static int own_error(const struct fk_tls *t) {
     const struct fk_heap *heap = fk_crypto_heap();
     if (t->source.failed) {
         fk_log(t->cfg.log, FK_ERROR, "no random numbers fit for keys: TLS is not possible",
@@ -124,15 +112,13 @@ static int own_error(const struct fk_tls *t)
     return 0;
 }
 
-static int under_error(const struct fk_tls *t)
-{
+static int under_error(const struct fk_tls *t) {
     /* TLS ends with close_notify; without it, anybody could have cut the connection. */
     return t->under_err == 0 || t->under_err == FK_E_CLOSED ? FK_E_RESET : t->under_err;
 }
 
 /* ret: not "later". */
-static int reason(struct fk_tls *t, int ret)
-{
+static int reason(struct fk_tls *t, int ret) {
     const bool hello = t->state == FK_TLS_HANDSHAKE;
     const int own = own_error(t);
     if (own != 0) {
@@ -144,15 +130,12 @@ static int reason(struct fk_tls *t, int ret)
     switch (ret) {
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
         return fk_tls_alert(t, t->ssl.MBEDTLS_PRIVATE(in_msg)[1]);
-    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY:
-        return FK_E_CLOSED;
+    case MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY: return FK_E_CLOSED;
     case 0: /* mbedtls_ssl_read's word for the end without close_notify */
-    case MBEDTLS_ERR_SSL_CONN_EOF:
-        return under_error(t);
+    case MBEDTLS_ERR_SSL_CONN_EOF: return under_error(t);
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_BAD_INPUT_DATA:
-    case MBEDTLS_ERR_ERROR_CORRUPTION_DETECTED:
-        return bad_bytes(t, ret);
+    case MBEDTLS_ERR_ERROR_CORRUPTION_DETECTED: return bad_bytes(t, ret);
     default:
         fk_log(t->cfg.log, FK_ERROR, hello ? "TLS handshake failed" : "TLS failed",
                FK_INT("mbedtls_code", ret), FK_STR("server_name", t->cfg.server_name));
@@ -160,8 +143,7 @@ static int reason(struct fk_tls *t, int ret)
     }
 }
 
-static int finish_handshake(struct fk_tls *t)
-{
+static int finish_handshake(struct fk_tls *t) {
     if (mbedtls_ssl_get_alpn_protocol(&t->ssl) == NULL) {
         fk_log(t->cfg.log, FK_ERROR,
                "the server did not choose HTTP/2 (ALPN h2): it is not an HTTP/2 API server",
@@ -179,8 +161,7 @@ static int finish_handshake(struct fk_tls *t)
 }
 
 /* 0 with state OPEN, 0 for later, or negative. */
-static int handshake(struct fk_tls *t)
-{
+static int handshake(struct fk_tls *t) {
     int ret;
     do {
         ret = mbedtls_ssl_handshake_step(&t->ssl);
@@ -198,8 +179,7 @@ static int handshake(struct fk_tls *t)
     return ret == 0 ? 0 : end(t, reason(t, ret));
 }
 
-bool fk_tls_wants_out(const struct fk_tls *t)
-{
+bool fk_tls_wants_out(const struct fk_tls *t) {
     return (t->state == FK_TLS_HANDSHAKE || t->state == FK_TLS_OPEN) &&
            t->ssl.MBEDTLS_PRIVATE(out_left) != 0;
 }
@@ -208,8 +188,7 @@ bool fk_tls_wants_out(const struct fk_tls *t)
  * granted that this brings the same bytes again: it would count as sent what it has not looked at.
  * So it gets a call of its own, whose byte it does not look at.
  * 0: nothing is left; positive: later; negative: failed. */
-static int flush(struct fk_tls *t)
-{
+static int flush(struct fk_tls *t) {
     if (!fk_tls_wants_out(t)) {
         return 0;
     }
@@ -224,8 +203,7 @@ static int flush(struct fk_tls *t)
     return t->send_err;
 }
 
-static int receive(struct fk_tls *t, void *buf, size_t cap)
-{
+static int receive(struct fk_tls *t, void *buf, size_t cap) {
     if (t->send_err == 0) {
         (void)flush(t);
     }
@@ -246,8 +224,7 @@ static int receive(struct fk_tls *t, void *buf, size_t cap)
 }
 
 /* A failure to send is told one call later: a recv in between may find the alert that says why. */
-static int transmit(struct fk_tls *t, const void *buf, size_t len)
-{
+static int transmit(struct fk_tls *t, const void *buf, size_t len) {
     if (t->send_err != 0) {
         return end(t, t->send_err);
     }
@@ -272,8 +249,7 @@ static int transmit(struct fk_tls *t, const void *buf, size_t len)
 
 /* ---- The pipe ------------------------------------------------------------------------------- */
 
-static void tls_close(void *ctx)
-{
+static void tls_close(void *ctx) {
     struct fk_tls *t = ctx;
     if (t->state == FK_TLS_CLOSED) {
         return;
@@ -290,8 +266,7 @@ static void tls_close(void *ctx)
     (void)fk_crypto_swap(former);
 }
 
-static void start_over(struct fk_tls *t)
-{
+static void start_over(struct fk_tls *t) {
     t->state = FK_TLS_HANDSHAKE;
     t->source.failed = false;
     t->refused = false;
@@ -303,8 +278,7 @@ static void start_over(struct fk_tls *t)
 }
 
 /* The buffers live from here to close: while waiting to reconnect, the heap is for others. */
-static int set_up(struct fk_tls *t)
-{
+static int set_up(struct fk_tls *t) {
     mbedtls_ssl_init(&t->ssl);
     int ret = mbedtls_ssl_setup(&t->ssl, &t->conf);
     if (ret == 0) { /* an IP literal is no server name indication, RFC 6066 §3 */
@@ -314,8 +288,7 @@ static int set_up(struct fk_tls *t)
     return ret;
 }
 
-static int tls_open(void *ctx)
-{
+static int tls_open(void *ctx) {
     struct fk_tls *t = ctx;
     tls_close(t);
     const int under = fk_pipe_open(t->cfg.under);
@@ -334,8 +307,7 @@ static int tls_open(void *ctx)
 }
 
 /* 0: open for data; otherwise what recv and send return. */
-static int not_yet(struct fk_tls *t, bool *open)
-{
+static int not_yet(struct fk_tls *t, bool *open) {
     *open = t->state == FK_TLS_OPEN;
     if (t->state == FK_TLS_CLOSED) {
         return FK_E_CLOSED;
@@ -351,8 +323,7 @@ static int not_yet(struct fk_tls *t, bool *open)
     return 0;
 }
 
-static int tls_recv(void *ctx, void *buf, size_t cap)
-{
+static int tls_recv(void *ctx, void *buf, size_t cap) {
     struct fk_tls *t = ctx;
     struct fk_crypto_source *former = enter(t);
     bool open;
@@ -364,8 +335,7 @@ static int tls_recv(void *ctx, void *buf, size_t cap)
     return ret;
 }
 
-static int tls_send(void *ctx, const void *buf, size_t len)
-{
+static int tls_send(void *ctx, const void *buf, size_t len) {
     struct fk_tls *t = ctx;
     struct fk_crypto_source *former = enter(t);
     bool open;
@@ -377,34 +347,25 @@ static int tls_send(void *ctx, const void *buf, size_t len)
     return ret;
 }
 
-struct fk_pipe fk_tls_pipe(struct fk_tls *t)
-{
+struct fk_pipe fk_tls_pipe(struct fk_tls *t) {
     static const struct fk_pipe_ops ops = {tls_open, tls_recv, tls_send, tls_close};
     return (struct fk_pipe){&ops, t};
 }
 
-bool fk_tls_ready(const struct fk_tls *t)
-{
+bool fk_tls_ready(const struct fk_tls *t) {
     return t->more || (t->state == FK_TLS_OPEN && mbedtls_ssl_check_pending(&t->ssl) != 0);
 }
 
-bool fk_tls_connected(const struct fk_tls *t)
-{
-    return t->state == FK_TLS_OPEN;
-}
+bool fk_tls_connected(const struct fk_tls *t) { return t->state == FK_TLS_OPEN; }
 
 /* ---- Settings ------------------------------------------------------------------------------- */
 
-void fk_tls_use_heap(struct fk_heap *heap)
-{
-    fk_crypto_use_heap(heap);
-}
+void fk_tls_use_heap(struct fk_heap *heap) { fk_crypto_use_heap(heap); }
 
-static int configure(struct fk_tls *t)
-{
+static int configure(struct fk_tls *t) {
     mbedtls_ssl_config *conf = &t->conf;
-    int ret = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT,
-                                          MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    int ret = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                          MBEDTLS_SSL_PRESET_DEFAULT);
     if (ret == 0) {
         t->alpn[0] = "h2";
         ret = mbedtls_ssl_conf_alpn_protocols(conf, t->alpn);
@@ -419,16 +380,14 @@ static int configure(struct fk_tls *t)
     return ret == 0 ? 0 : reason(t, ret);
 }
 
-static void release(struct fk_tls *t)
-{
+static void release(struct fk_tls *t) {
     mbedtls_ssl_config_free(&t->conf);
     mbedtls_pk_free(&t->key);
     mbedtls_x509_crt_free(&t->cert);
     mbedtls_x509_crt_free(&t->ca);
 }
 
-static int check_server_name(struct fk_tls *t)
-{
+static int check_server_name(struct fk_tls *t) {
     const char *name = t->cfg.server_name;
     if (name == NULL || name[0] == '\0' || strlen(name) > MBEDTLS_SSL_MAX_HOST_NAME_LEN) {
         fk_log(t->cfg.log, FK_ERROR, "TLS needs the server's name or IP address to verify",
@@ -439,8 +398,7 @@ static int check_server_name(struct fk_tls *t)
     return 0;
 }
 
-int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config)
-{
+int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config) {
     FK_ASSERT(config->entropy != NULL && config->log != NULL && fk_crypto_heap() != NULL);
     *t = (struct fk_tls){.cfg = *config, .source = {config->entropy, config->entropy_ctx, false}};
     mbedtls_x509_crt_init(&t->ca);
@@ -472,8 +430,7 @@ int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config)
     return ret;
 }
 
-void fk_tls_free(struct fk_tls *t)
-{
+void fk_tls_free(struct fk_tls *t) {
     tls_close(t);
     release(t);
     fk_crypto_stop();

@@ -32,8 +32,7 @@ static const struct alert alerts[] = {
      "the server does not know the name that we asked for: see server and tls-server-name"},
 };
 
-int fk_tls_alert(const struct fk_tls *t, uint8_t description)
-{
+int fk_tls_alert(const struct fk_tls *t, uint8_t description) {
     const struct alert *a = NULL;
     for (size_t i = 0; a == NULL && i < sizeof alerts / sizeof alerts[0]; i++) {
         a = alerts[i].description == description ? &alerts[i] : NULL;

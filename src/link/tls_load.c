@@ -7,13 +7,11 @@
 #define CERT "client-certificate"
 #define KEY "client-key"
 
-static bool is_pem(const uint8_t *p, size_t len)
-{
+static bool is_pem(const uint8_t *p, size_t len) {
     return len > 0 && p[len - 1] == '\0' && strstr((const char *)p, "-----BEGIN ") != NULL;
 }
 
-static int refuse(const struct fk_tls *t, const char *message, const char *what, int code)
-{
+static int refuse(const struct fk_tls *t, const char *message, const char *what, int code) {
     if (fk_crypto_heap()->failures != t->failures) {
         fk_log(t->cfg.log, FK_ERROR, "no memory to read a certificate or key: enlarge the TLS heap",
                FK_STR("what", what), FK_INT("heap_bytes", fk_crypto_heap()->size));
@@ -24,8 +22,7 @@ static int refuse(const struct fk_tls *t, const char *message, const char *what,
 }
 
 /* One certificate behind the other. They stay where they are: on boards that is flash. */
-static int parse_der(mbedtls_x509_crt *chain, const uint8_t *der, size_t len)
-{
+static int parse_der(mbedtls_x509_crt *chain, const uint8_t *der, size_t len) {
     const uint8_t *const end = der + len;
     while (der < end) {
         uint8_t *body = (uint8_t *)(uintptr_t)der; /* asn1's in-out pointer is not const */
@@ -46,8 +43,7 @@ static int parse_der(mbedtls_x509_crt *chain, const uint8_t *der, size_t len)
 }
 
 /* Negative: nothing usable; positive: so many certificates of it could not be read. */
-static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t len)
-{
+static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t len) {
     if (p == NULL || len == 0) {
         return MBEDTLS_ERR_X509_BAD_INPUT_DATA;
     }
@@ -57,8 +53,7 @@ static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t 
     return parse_der(chain, p, len);
 }
 
-static int load_ca(struct fk_tls *t)
-{
+static int load_ca(struct fk_tls *t) {
     const int ret = parse_certificates(&t->ca, t->cfg.ca, t->cfg.ca_len);
     if (ret < 0) {
         return refuse(t, "no certificate could be read: neither PEM nor DER, or damaged", CA, ret);
@@ -73,8 +68,7 @@ static int load_ca(struct fk_tls *t)
     return 0;
 }
 
-static int load_key(struct fk_tls *t)
-{
+static int load_key(struct fk_tls *t) {
     const struct fk_tls_config *c = &t->cfg;
     if (is_pem(c->key, c->key_len) && strstr((const char *)c->key, "ENCRYPTED") != NULL) {
         return refuse(t, "an encrypted key is not supported: decrypt it first", KEY, 0);
@@ -94,8 +88,7 @@ static int load_key(struct fk_tls *t)
     return 0;
 }
 
-static int load_client(struct fk_tls *t)
-{
+static int load_client(struct fk_tls *t) {
     const struct fk_tls_config *c = &t->cfg;
     if (c->cert == NULL && c->key == NULL) {
         return 0;
@@ -112,8 +105,7 @@ static int load_client(struct fk_tls *t)
     return load_key(t);
 }
 
-int fk_tls_load(struct fk_tls *t)
-{
+int fk_tls_load(struct fk_tls *t) {
     const int ret = load_ca(t);
     return ret != 0 ? ret : load_client(t);
 }

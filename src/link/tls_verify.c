@@ -8,8 +8,7 @@
 #define NAME_CAP 128
 #define NAMES_CAP 192
 
-int64_t fk_tls_unix(const mbedtls_x509_time *time)
-{
+int64_t fk_tls_unix(const mbedtls_x509_time *time) {
     const struct fk_civil civil = {time->year, time->mon, time->day,
                                    time->hour, time->min, time->sec};
     int64_t unix_s = 0;
@@ -19,8 +18,7 @@ int64_t fk_tls_unix(const mbedtls_x509_time *time)
     return unix_s;
 }
 
-const char *fk_tls_date(char buf[FK_TLS_DATE_CAP], int64_t unix_s)
-{
+const char *fk_tls_date(char buf[FK_TLS_DATE_CAP], int64_t unix_s) {
     struct fk_writer w;
     fk_writer_init(&w, buf, FK_TLS_DATE_CAP);
     fk_date_put_seconds(&w, unix_s * 1000000);
@@ -30,20 +28,17 @@ const char *fk_tls_date(char buf[FK_TLS_DATE_CAP], int64_t unix_s)
 
 /* ---- What a certificate is for -------------------------------------------------------------- */
 
-static unsigned san_type(const mbedtls_x509_sequence *san)
-{
+static unsigned san_type(const mbedtls_x509_sequence *san) {
     return (unsigned)san->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
 }
 
 /* The first of its subject alternative names, or NULL: the list's head is part of the struct. */
-static const mbedtls_x509_sequence *names_of(const mbedtls_x509_crt *crt)
-{
+static const mbedtls_x509_sequence *names_of(const mbedtls_x509_crt *crt) {
     const bool any = mbedtls_x509_crt_has_ext_type(crt, MBEDTLS_X509_EXT_SUBJECT_ALT_NAME);
     return any && crt->subject_alt_names.buf.p != NULL ? &crt->subject_alt_names : NULL;
 }
 
-static void put_ip(struct fk_writer *w, const uint8_t *p, size_t len)
-{
+static void put_ip(struct fk_writer *w, const uint8_t *p, size_t len) {
     for (size_t i = 0; len == 4 && i < 4; i++) {
         fk_put_str(w, i == 0 ? "" : ".");
         fk_put_u64(w, p[i]);
@@ -55,8 +50,7 @@ static void put_ip(struct fk_writer *w, const uint8_t *p, size_t len)
     }
 }
 
-static void put_san(struct fk_writer *w, const mbedtls_x509_sequence *san)
-{
+static void put_san(struct fk_writer *w, const mbedtls_x509_sequence *san) {
     if (san_type(san) == MBEDTLS_X509_SAN_IP_ADDRESS) {
         put_ip(w, san->buf.p, san->buf.len);
         return;
@@ -67,8 +61,7 @@ static void put_san(struct fk_writer *w, const mbedtls_x509_sequence *san)
     }
 }
 
-static void names_text(char buf[NAMES_CAP], const mbedtls_x509_crt *crt)
-{
+static void names_text(char buf[NAMES_CAP], const mbedtls_x509_crt *crt) {
     struct fk_writer w;
     fk_writer_init(&w, buf, NAMES_CAP);
     for (const mbedtls_x509_sequence *san = names_of(crt); san != NULL; san = san->next) {
@@ -87,8 +80,7 @@ static void names_text(char buf[NAMES_CAP], const mbedtls_x509_crt *crt)
 /* An IP address matches an IP entry and nothing else; Mbed TLS has compared DNS names, but also
  * accepts the common name when there are no alternative names, which nobody does any more (RFC 9525
  * §6.3) and which would let any subject pose as a host. */
-static bool name_matches(const struct fk_tls *t, const mbedtls_x509_crt *crt)
-{
+static bool name_matches(const struct fk_tls *t, const mbedtls_x509_crt *crt) {
     const mbedtls_x509_sequence *san = names_of(crt);
     if (t->server_ip_len == 0) {
         return san != NULL;
@@ -111,9 +103,9 @@ struct reason {
 
 /* The first that applies is told. */
 static const struct reason reasons[] = {
-    {MBEDTLS_X509_BADCERT_NOT_TRUSTED,
-     "API server's certificate refused: issued by a CA that is not in certificate-authority (or the "
-     "server does not send the intermediate certificate)"},
+    {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "API server's certificate refused: issued by a CA that is "
+                                       "not in certificate-authority (or the "
+                                       "server does not send the intermediate certificate)"},
     {MBEDTLS_X509_BADCERT_EXPIRED,
      "API server's certificate refused: it has expired; renew it, or see to this machine's clock"},
     {MBEDTLS_X509_BADCERT_FUTURE,
@@ -130,8 +122,7 @@ static const struct reason reasons[] = {
     {UINT32_MAX, "API server's certificate refused"},
 };
 
-static const char *message_of(uint32_t flags)
-{
+static const char *message_of(uint32_t flags) {
     const struct reason *r = reasons;
     while ((r->flag & flags) == 0) {
         r++;
@@ -139,15 +130,13 @@ static const char *message_of(uint32_t flags)
     return r->message;
 }
 
-static bool self_signed(const mbedtls_x509_crt *crt)
-{
+static bool self_signed(const mbedtls_x509_crt *crt) {
     return crt->issuer_raw.len == crt->subject_raw.len &&
            memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->issuer_raw.len) == 0;
 }
 
 /* A cluster that was made anew has a CA of the same name with another key: worth saying. */
-static bool ca_of_that_name(const struct fk_tls *t, const mbedtls_x509_crt *crt)
-{
+static bool ca_of_that_name(const struct fk_tls *t, const mbedtls_x509_crt *crt) {
     for (const mbedtls_x509_crt *ca = &t->ca; ca != NULL; ca = ca->next) {
         if (ca->subject_raw.len == crt->issuer_raw.len &&
             memcmp(ca->subject_raw.p, crt->issuer_raw.p, crt->issuer_raw.len) == 0) {
@@ -157,8 +146,8 @@ static bool ca_of_that_name(const struct fk_tls *t, const mbedtls_x509_crt *crt)
     return false;
 }
 
-static const char *message_for(const struct fk_tls *t, const mbedtls_x509_crt *crt, uint32_t flags)
-{
+static const char *message_for(const struct fk_tls *t, const mbedtls_x509_crt *crt,
+                               uint32_t flags) {
     if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0 && self_signed(crt)) {
         return "API server's certificate refused: it is self-signed and not in "
                "certificate-authority";
@@ -170,15 +159,13 @@ static const char *message_for(const struct fk_tls *t, const mbedtls_x509_crt *c
     return message_of(flags);
 }
 
-static void dn_text(char buf[NAME_CAP], const mbedtls_x509_name *name)
-{
+static void dn_text(char buf[NAME_CAP], const mbedtls_x509_name *name) {
     if (mbedtls_x509_dn_gets(buf, NAME_CAP, name) < 0) {
         memcpy(buf, "(too long)", sizeof "(too long)");
     }
 }
 
-static void fingerprint_text(char hex[65], const mbedtls_x509_crt *crt)
-{
+static void fingerprint_text(char hex[65], const mbedtls_x509_crt *crt) {
     uint8_t digest[32] = {0};
     (void)mbedtls_sha256(crt->raw.p, crt->raw.len, digest, 0);
     for (size_t i = 0; i < sizeof digest; i++) {
@@ -188,20 +175,15 @@ static void fingerprint_text(char hex[65], const mbedtls_x509_crt *crt)
     hex[64] = '\0';
 }
 
-static int64_t wall_us(const struct fk_tls *t)
-{
+static int64_t wall_us(const struct fk_tls *t) {
     return t->cfg.wall_us == NULL ? FK_WALL_UNKNOWN : t->cfg.wall_us(t->cfg.wall_ctx);
 }
 
-static int64_t seconds(int64_t us)
-{
-    return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000);
-}
+static int64_t seconds(int64_t us) { return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000); }
 
 /* About 700 bytes of stack, which only a refusal needs. */
 static void log_refusal(const struct fk_tls *t, const mbedtls_x509_crt *crt, int depth,
-                        uint32_t flags)
-{
+                        uint32_t flags) {
     char subject[NAME_CAP], issuer[NAME_CAP], names[NAMES_CAP], hex[65];
     char from[FK_TLS_DATE_CAP], to[FK_TLS_DATE_CAP], now[FK_TLS_DATE_CAP] = "not known";
     dn_text(subject, &crt->subject);
@@ -216,14 +198,13 @@ static void log_refusal(const struct fk_tls *t, const mbedtls_x509_crt *crt, int
            FK_STR("issuer", issuer), FK_STR("names", names),
            FK_STR("server_name", t->cfg.server_name),
            FK_STR("not_before", fk_tls_date(from, fk_tls_unix(&crt->valid_from))),
-           FK_STR("not_after", fk_tls_date(to, fk_tls_unix(&crt->valid_to))),
-           FK_STR("clock", now), FK_STR("sha256", hex), FK_INT("depth", depth));
+           FK_STR("not_after", fk_tls_date(to, fk_tls_unix(&crt->valid_to))), FK_STR("clock", now),
+           FK_STR("sha256", hex), FK_INT("depth", depth));
 }
 
 /* ---- Verification --------------------------------------------------------------------------- */
 
-static uint32_t check_time(struct fk_tls *t, const mbedtls_x509_crt *crt)
-{
+static uint32_t check_time(struct fk_tls *t, const mbedtls_x509_crt *crt) {
     const int64_t from = fk_tls_unix(&crt->valid_from);
     const int64_t to = fk_tls_unix(&crt->valid_to);
     if (from > t->not_before_s) {
@@ -241,17 +222,16 @@ static uint32_t check_time(struct fk_tls *t, const mbedtls_x509_crt *crt)
            (now > to ? MBEDTLS_X509_BADCERT_EXPIRED : 0U);
 }
 
-int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
-{
+int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) {
     struct fk_tls *t = ctx;
     *flags |= check_time(t, crt);
     if (depth == 0 && !name_matches(t, crt)) {
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     }
     /* Mbed TLS would find this out as well, but when the certificate is out of our sight. */
-    if (depth == 0 && mbedtls_x509_crt_check_extended_key_usage(
-                          crt, MBEDTLS_OID_SERVER_AUTH,
-                          MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) != 0) {
+    if (depth == 0 &&
+        mbedtls_x509_crt_check_extended_key_usage(crt, MBEDTLS_OID_SERVER_AUTH,
+                                                  MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) != 0) {
         *flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
     }
     if (*flags != 0) {
@@ -261,8 +241,7 @@ int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
     return 0;
 }
 
-bool fk_tls_verify_rest(struct fk_tls *t, uint32_t flags)
-{
+bool fk_tls_verify_rest(struct fk_tls *t, uint32_t flags) {
     if (!t->refused && flags != 0 && flags != UINT32_MAX) { /* UINT32_MAX: it did not come to it */
         fk_log(t->cfg.log, FK_ERROR, message_of(flags), FK_INT("flags", flags),
                FK_STR("server_name", t->cfg.server_name));
@@ -271,8 +250,7 @@ bool fk_tls_verify_rest(struct fk_tls *t, uint32_t flags)
     return t->refused;
 }
 
-int fk_tls_check_validity(const struct fk_tls *t, int64_t now_us)
-{
+int fk_tls_check_validity(const struct fk_tls *t, int64_t now_us) {
     if (t->state != FK_TLS_OPEN || now_us == FK_WALL_UNKNOWN) {
         return 0;
     }
@@ -290,7 +268,6 @@ int fk_tls_check_validity(const struct fk_tls *t, int64_t now_us)
     return FK_E_CERT;
 }
 
-int64_t fk_tls_client_not_after(const struct fk_tls *t)
-{
+int64_t fk_tls_client_not_after(const struct fk_tls *t) {
     return t->cfg.cert == NULL ? FK_WALL_UNKNOWN : fk_tls_unix(&t->cert.valid_to);
 }

@@ -17,8 +17,7 @@
 
 #include "base/rng.h"
 
-int certs_random(void *ctx, unsigned char *out, size_t len)
-{
+int certs_random(void *ctx, unsigned char *out, size_t len) {
     static struct fk_rng rng = {20260701};
     (void)ctx;
     for (size_t i = 0; i < len; i++) {
@@ -27,13 +26,9 @@ int certs_random(void *ctx, unsigned char *out, size_t len)
     return 0;
 }
 
-int certs_entropy(void *ctx, void *out, size_t len)
-{
-    return certs_random(ctx, out, len);
-}
+int certs_entropy(void *ctx, void *out, size_t len) { return certs_random(ctx, out, len); }
 
-void certs_key(struct certs_id *id, enum certs_kind kind)
-{
+void certs_key(struct certs_id *id, enum certs_kind kind) {
     const bool rsa = kind == CERTS_RSA2048 || kind == CERTS_RSA4096;
     memset(id, 0, sizeof *id);
     mbedtls_pk_init(&id->key);
@@ -54,8 +49,7 @@ void certs_key(struct certs_id *id, enum certs_kind kind)
 
 /* The list refers to spec and to text. */
 static mbedtls_x509_san_list *names_of(const struct certs_spec *spec, mbedtls_x509_san_list *list,
-                                       char text[NAMES_MAX][64])
-{
+                                       char text[NAMES_MAX][64]) {
     size_t n = 0;
     for (size_t i = 0; i < 3 && spec->dns[i] != NULL; i++) {
         (void)snprintf(text[n], sizeof text[n], "%s", spec->dns[i]);
@@ -82,8 +76,7 @@ static mbedtls_x509_san_list *names_of(const struct certs_spec *spec, mbedtls_x5
     return n > 0 ? list : NULL;
 }
 
-static void set_extensions(mbedtls_x509write_cert *w, const struct certs_spec *spec)
-{
+static void set_extensions(mbedtls_x509write_cert *w, const struct certs_spec *spec) {
     assert_int_equal(mbedtls_x509write_crt_set_basic_constraints(w, spec->ca, -1), 0);
     mbedtls_x509_san_list list[NAMES_MAX];
     char text[NAMES_MAX][64];
@@ -102,8 +95,7 @@ static void set_extensions(mbedtls_x509write_cert *w, const struct certs_spec *s
     }
 }
 
-static void write_pem(struct certs_id *id)
-{
+static void write_pem(struct certs_id *id) {
     size_t len;
     if (mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n",
                                  id->der, id->der_len, (unsigned char *)id->pem, sizeof id->pem,
@@ -112,8 +104,7 @@ static void write_pem(struct certs_id *id)
     }
 }
 
-void certs_issue(struct certs_id *id, const struct certs_spec *spec, struct certs_id *issuer)
-{
+void certs_issue(struct certs_id *id, const struct certs_spec *spec, struct certs_id *issuer) {
     static uint8_t serial;
     struct certs_id *by = issuer == NULL ? id : issuer;
     (void)snprintf(id->subject, sizeof id->subject, "%s", spec->subject);
@@ -128,10 +119,10 @@ void certs_issue(struct certs_id *id, const struct certs_spec *spec, struct cert
     assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&w, &serial, 1), 0);
     assert_int_equal(mbedtls_x509write_crt_set_subject_name(&w, id->subject), 0);
     assert_int_equal(mbedtls_x509write_crt_set_issuer_name(&w, by->subject), 0);
-    assert_int_equal(mbedtls_x509write_crt_set_validity(
-                         &w, spec->from != NULL ? spec->from : "20200101000000",
-                         spec->to != NULL ? spec->to : "20400101000000"),
-                     0);
+    assert_int_equal(
+        mbedtls_x509write_crt_set_validity(&w, spec->from != NULL ? spec->from : "20200101000000",
+                                           spec->to != NULL ? spec->to : "20400101000000"),
+        0);
     set_extensions(&w, spec);
 
     const int len = mbedtls_x509write_crt_der(&w, id->der, sizeof id->der, certs_random, NULL);
@@ -142,21 +133,16 @@ void certs_issue(struct certs_id *id, const struct certs_spec *spec, struct cert
     write_pem(id);
 }
 
-size_t certs_key_pem(const struct certs_id *id, char *buf, size_t cap)
-{
+size_t certs_key_pem(const struct certs_id *id, char *buf, size_t cap) {
     assert_int_equal(mbedtls_pk_write_key_pem(&id->key, (unsigned char *)buf, cap), 0);
     return strlen(buf) + 1;
 }
 
-size_t certs_key_der(const struct certs_id *id, uint8_t *buf, size_t cap)
-{
+size_t certs_key_der(const struct certs_id *id, uint8_t *buf, size_t cap) {
     const int len = mbedtls_pk_write_key_der(&id->key, buf, cap);
     assert_true(len > 0);
     memmove(buf, buf + cap - (size_t)len, (size_t)len);
     return (size_t)len;
 }
 
-void certs_free(struct certs_id *id)
-{
-    mbedtls_pk_free(&id->key);
-}
+void certs_free(struct certs_id *id) { mbedtls_pk_free(&id->key); }

@@ -20,14 +20,14 @@ struct certs_id {
 };
 
 struct certs_spec {
-    const char *subject;         /* "CN=...,O=..." */
-    const char *from, *to;       /* "20260101000000"; NULL: 2020 to 2040 */
-    const char *dns[3];          /* NULL ends */
+    const char *subject;   /* "CN=...,O=..." */
+    const char *from, *to; /* "20260101000000"; NULL: 2020 to 2040 */
+    const char *dns[3];    /* NULL ends */
     const uint8_t *ip;
     size_t ip_len;
     bool ca;
-    bool client_only;            /* extended key usage clientAuth */
-    unsigned many_names;         /* so many DNS names more, 64 bytes each */
+    bool client_only;    /* extended key usage clientAuth */
+    unsigned many_names; /* so many DNS names more, 64 bytes each */
 };
 
 /* Mbed TLS must have a heap or libc's calloc. */

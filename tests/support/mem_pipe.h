@@ -33,7 +33,7 @@ struct mem_pipe {
     unsigned opens, closes; /* of the near end */
     bool near_open;
     bool dead;
-    int open_err;           /* knob: what open answers */
+    int open_err; /* knob: what open answers */
 };
 
 void mem_pipe_init(struct mem_pipe *m);

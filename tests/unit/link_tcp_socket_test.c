@@ -20,16 +20,14 @@
 
 #define PATIENCE_MS 20000
 
-static int64_t now_ms(void)
-{
+static int64_t now_ms(void) {
     struct timespec t;
     assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* A listening socket on 127.0.0.1 (or ::1) with a port of the kernel's choice. */
-static int listen_on(int family, uint16_t *port)
-{
+static int listen_on(int family, uint16_t *port) {
     const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
@@ -56,8 +54,7 @@ static int listen_on(int family, uint16_t *port)
     return fd;
 }
 
-static int accept_one(int listener)
-{
+static int accept_one(int listener) {
     struct pollfd p = {listener, POLLIN, 0};
     assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
     const int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -66,8 +63,7 @@ static int accept_one(int listener)
 }
 
 /* As a port does: sleeps on the socket, or for as long as poll_ms says. */
-static void wait_for(const struct fk_tcp *t)
-{
+static void wait_for(const struct fk_tcp *t) {
     struct pollfd p = {fk_tcp_fd(t), POLLIN, 0};
     p.events = (short)(p.events | (fk_tcp_wants_out(t) ? POLLOUT : 0));
     const int ms = fk_tcp_poll_ms(t);
@@ -76,8 +72,7 @@ static void wait_for(const struct fk_tcp *t)
 }
 
 /* recv until it moves something or fails. */
-static int recv_now(struct fk_tcp *t, void *buf, size_t cap)
-{
+static int recv_now(struct fk_tcp *t, void *buf, size_t cap) {
     const int64_t deadline = now_ms() + PATIENCE_MS;
     int n = fk_pipe_recv(fk_tcp_pipe(t), buf, cap);
     while (n == 0) {
@@ -88,8 +83,7 @@ static int recv_now(struct fk_tcp *t, void *buf, size_t cap)
     return n;
 }
 
-static int send_now(struct fk_tcp *t, const void *buf, size_t len)
-{
+static int send_now(struct fk_tcp *t, const void *buf, size_t len) {
     const int64_t deadline = now_ms() + PATIENCE_MS;
     int n = fk_pipe_send(fk_tcp_pipe(t), buf, len);
     while (n == 0) {
@@ -101,8 +95,7 @@ static int send_now(struct fk_tcp *t, const void *buf, size_t len)
 }
 
 /* A client with an accepted connection behind it. */
-static int connect_to(struct fk_tcp *t, int listener, const char *host, uint16_t port)
-{
+static int connect_to(struct fk_tcp *t, int listener, const char *host, uint16_t port) {
     fk_tcp_init(t, host, port);
     assert_int_equal(fk_pipe_open(fk_tcp_pipe(t)), 0);
     assert_int_equal(send_now(t, "hello", 5), 5);
@@ -114,8 +107,7 @@ static int connect_to(struct fk_tcp *t, int listener, const char *host, uint16_t
     return peer;
 }
 
-static void bytes_pass_both_ways(void **state)
-{
+static void bytes_pass_both_ways(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -142,8 +134,7 @@ static void bytes_pass_both_ways(void **state)
     (void)close(listener);
 }
 
-static void the_socket_is_as_it_should_be(void **state)
-{
+static void the_socket_is_as_it_should_be(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -160,8 +151,7 @@ static void the_socket_is_as_it_should_be(void **state)
     (void)close(listener);
 }
 
-static void version_6_as_well(void **state)
-{
+static void version_6_as_well(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET6, &port);
@@ -176,8 +166,7 @@ static void version_6_as_well(void **state)
     (void)close(listener);
 }
 
-static void a_numeric_address_needs_no_resolver(void **state)
-{
+static void a_numeric_address_needs_no_resolver(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -192,8 +181,7 @@ static void a_numeric_address_needs_no_resolver(void **state)
     (void)close(listener);
 }
 
-static void nobody_listens(void **state)
-{
+static void nobody_listens(void **state) {
     (void)state;
     uint16_t port;
     (void)close(listen_on(AF_INET, &port)); /* free again */
@@ -213,8 +201,7 @@ static void nobody_listens(void **state)
 }
 
 /* "localhost" is 127.0.0.1, and ::1 on many machines, where only one of them listens. */
-static void a_name_and_all_its_addresses(void **state)
-{
+static void a_name_and_all_its_addresses(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -227,8 +214,7 @@ static void a_name_and_all_its_addresses(void **state)
     (void)close(listener);
 }
 
-static void a_name_without_address(void **state)
-{
+static void a_name_without_address(void **state) {
     (void)state;
     struct fk_tcp t;
     char c;
@@ -239,8 +225,7 @@ static void a_name_without_address(void **state)
     fk_tcp_free(&t);
 }
 
-static void a_lookup_outlives_close(void **state)
-{
+static void a_lookup_outlives_close(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -258,8 +243,7 @@ static void a_lookup_outlives_close(void **state)
     (void)close(listener);
 }
 
-static void the_peer_resets(void **state)
-{
+static void the_peer_resets(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -277,8 +261,7 @@ static void the_peer_resets(void **state)
     (void)close(listener);
 }
 
-static void the_peer_has_said_all(void **state)
-{
+static void the_peer_has_said_all(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -299,14 +282,10 @@ static void the_peer_has_said_all(void **state)
     (void)close(listener);
 }
 
-static uint8_t pattern(size_t i)
-{
-    return (uint8_t)(i * 31 + i / 253);
-}
+static uint8_t pattern(size_t i) { return (uint8_t)(i * 31 + i / 253); }
 
 /* A megabyte there, through socket buffers of the kernel's smallest size. */
-static void much_through_little(void **state)
-{
+static void much_through_little(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -347,8 +326,7 @@ static void much_through_little(void **state)
     (void)close(listener);
 }
 
-static void a_different_socket_has_a_different_serial(void **state)
-{
+static void a_different_socket_has_a_different_serial(void **state) {
     (void)state;
     uint16_t port;
     const int listener = listen_on(AF_INET, &port);
@@ -364,8 +342,7 @@ static void a_different_socket_has_a_different_serial(void **state)
     (void)close(listener);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_pass_both_ways),
         cmocka_unit_test(the_socket_is_as_it_should_be),

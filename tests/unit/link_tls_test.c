@@ -13,8 +13,7 @@
 #define STRIDE 1
 #endif
 
-static void force_version(mbedtls_ssl_protocol_version version)
-{
+static void force_version(mbedtls_ssl_protocol_version version) {
     w.server.min = version;
     w.server.max = version;
 }
@@ -24,8 +23,7 @@ static const mbedtls_ssl_protocol_version versions[] = {MBEDTLS_SSL_VERSION_TLS1
 
 /* ---- It works ------------------------------------------------------------------------------- */
 
-static void data_passes_both_ways(void **state)
-{
+static void data_passes_both_ways(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -42,8 +40,7 @@ static void data_passes_both_ways(void **state)
     }
 }
 
-static void every_kind_of_server_key(void **state)
-{
+static void every_kind_of_server_key(void **state) {
     (void)state;
     static struct certs_id leaf;
     static const char *const names[] = {"P-256", "P-384", "RSA-2048", "RSA-4096"};
@@ -51,7 +48,8 @@ static void every_kind_of_server_key(void **state)
         for (size_t i = 0; i < 2; i++) {
             (void)world_setup(NULL);
             w.serving = true;
-            issue(&leaf, (enum certs_kind)kind, (struct certs_spec){.dns = {"api.example"}}, &id.ca);
+            issue(&leaf, (enum certs_kind)kind, (struct certs_spec){.dns = {"api.example"}},
+                  &id.ca);
             w.serving = false;
             w.server.leaf = &leaf;
             force_version(versions[i]);
@@ -69,8 +67,7 @@ static void every_kind_of_server_key(void **state)
                   sizeof(struct fk_tls), FK_TLS_IN_MAX, FK_TLS_OUT_MAX);
 }
 
-static void a_bearer_token_needs_no_certificate(void **state)
-{
+static void a_bearer_token_needs_no_certificate(void **state) {
     (void)state;
     w.cfg.cert = NULL;
     w.cfg.key = NULL;
@@ -82,8 +79,7 @@ static void a_bearer_token_needs_no_certificate(void **state)
     finish();
 }
 
-static void a_certificate_that_nobody_asks_for_does_no_harm(void **state)
-{
+static void a_certificate_that_nobody_asks_for_does_no_harm(void **state) {
     (void)state;
     w.server.client_auth = MBEDTLS_SSL_VERIFY_NONE;
     start();
@@ -92,8 +88,7 @@ static void a_certificate_that_nobody_asks_for_does_no_harm(void **state)
     finish();
 }
 
-static void der_is_read_in_place(void **state)
-{
+static void der_is_read_in_place(void **state) {
     (void)state;
     static uint8_t both[16384], key[512];
     memcpy(both, id.other_ca.der, id.other_ca.der_len);
@@ -112,8 +107,7 @@ static void der_is_read_in_place(void **state)
     finish();
 }
 
-static void the_handshake_can_go_step_by_step(void **state)
-{
+static void the_handshake_can_go_step_by_step(void **state) {
     (void)state;
     w.cfg.step_by_step = true;
     start();
@@ -134,8 +128,7 @@ static void the_handshake_can_go_step_by_step(void **state)
 
 /* ---- However the bytes arrive --------------------------------------------------------------- */
 
-static void byte_by_byte(void **state)
-{
+static void byte_by_byte(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -150,8 +143,7 @@ static void byte_by_byte(void **state)
 }
 
 /* Room for one byte at a time: each of our records is sent in as many pieces as it has bytes. */
-static void a_narrow_pipe_loses_nothing(void **state)
-{
+static void a_narrow_pipe_loses_nothing(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -165,8 +157,7 @@ static void a_narrow_pipe_loses_nothing(void **state)
     }
 }
 
-static void split_anywhere(void **state)
-{
+static void split_anywhere(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -186,8 +177,7 @@ static void split_anywhere(void **state)
 }
 
 /* What send took is encrypted although the pipe below had no room: other bytes may follow. */
-static void what_was_taken_is_sent_before_what_comes_next(void **state)
-{
+static void what_was_taken_is_sent_before_what_comes_next(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -211,8 +201,7 @@ static void what_was_taken_is_sent_before_what_comes_next(void **state)
     finish();
 }
 
-static void more_than_a_record_is_taken_in_parts(void **state)
-{
+static void more_than_a_record_is_taken_in_parts(void **state) {
     (void)state;
     static const uint8_t big[3 * FK_TLS_OUT_MAX];
     start();
@@ -222,8 +211,7 @@ static void more_than_a_record_is_taken_in_parts(void **state)
     finish();
 }
 
-static void a_record_may_be_read_in_small_pieces(void **state)
-{
+static void a_record_may_be_read_in_small_pieces(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -243,8 +231,7 @@ static void a_record_may_be_read_in_small_pieces(void **state)
 
 /* ---- However the connection ends ------------------------------------------------------------ */
 
-static void server_close(bool in_order)
-{
+static void server_close(bool in_order) {
     w.serving = true;
     if (in_order) {
         (void)mbedtls_ssl_close_notify(&w.server.ssl);
@@ -254,8 +241,7 @@ static void server_close(bool in_order)
     w.serving = false;
 }
 
-static void close_notify_is_an_end_in_order(void **state)
-{
+static void close_notify_is_an_end_in_order(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -272,8 +258,7 @@ static void close_notify_is_an_end_in_order(void **state)
     }
 }
 
-static void an_end_without_it_is_not(void **state)
-{
+static void an_end_without_it_is_not(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -287,8 +272,7 @@ static void an_end_without_it_is_not(void **state)
     }
 }
 
-static void we_end_in_order(void **state)
-{
+static void we_end_in_order(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -302,8 +286,7 @@ static void we_end_in_order(void **state)
     finish();
 }
 
-static void a_silent_peer_is_no_error(void **state)
-{
+static void a_silent_peer_is_no_error(void **state) {
     (void)state;
     for (size_t heard = 0; heard < 1200; heard += 97) {
         (void)world_setup(NULL);
@@ -322,8 +305,7 @@ static void a_silent_peer_is_no_error(void **state)
     }
 }
 
-static void open_passes_on_what_the_pipe_below_says(void **state)
-{
+static void open_passes_on_what_the_pipe_below_says(void **state) {
     (void)state;
     w.link.open_err = FK_E_RESOLVE;
     start();
@@ -335,8 +317,7 @@ static void open_passes_on_what_the_pipe_below_says(void **state)
 
 /* A connection that dies after every byte of either direction; then the next one works, and the
  * heap is what it was. */
-static void dies_and_recovers(struct mem_flow *flow)
-{
+static void dies_and_recovers(struct mem_flow *flow) {
     start();
     assert_int_equal(connect_now(), 0); /* PSA keeps a table of key slots from now on */
     fk_pipe_close(w.pipe);
@@ -364,8 +345,7 @@ static void dies_and_recovers(struct mem_flow *flow)
     finish();
 }
 
-static void it_dies_at_every_byte(void **state)
-{
+static void it_dies_at_every_byte(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         (void)world_setup(NULL);
@@ -377,8 +357,7 @@ static void it_dies_at_every_byte(void **state)
     }
 }
 
-static void many_reconnects_leak_nothing(void **state)
-{
+static void many_reconnects_leak_nothing(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -398,8 +377,7 @@ static void many_reconnects_leak_nothing(void **state)
 
 /* ---- Ourselves ------------------------------------------------------------------------------ */
 
-static void without_entropy_nothing_is_sent(void **state)
-{
+static void without_entropy_nothing_is_sent(void **state) {
     (void)state;
     start();
     w.entropy_left = 0;
@@ -411,8 +389,7 @@ static void without_entropy_nothing_is_sent(void **state)
     finish();
 }
 
-static void entropy_may_fail_at_any_time(void **state)
-{
+static void entropy_may_fail_at_any_time(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         bool done = false;
@@ -438,8 +415,7 @@ static void entropy_may_fail_at_any_time(void **state)
 
 /* Each of the first dozens, when everything is set up; of the thousands of big numbers behind
  * them, one in thirty. */
-static void every_allocation_may_fail(void **state)
-{
+static void every_allocation_may_fail(void **state) {
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         bool done = false;
@@ -467,8 +443,7 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
-static void every_allocation_of_init_may_fail(void **state)
-{
+static void every_allocation_of_init_may_fail(void **state) {
     (void)state;
     int ret = FK_E_NOMEM;
     for (size_t n = 0; ret != 0; n++) {
@@ -487,13 +462,11 @@ static void every_allocation_of_init_may_fail(void **state)
 
 /* ---- What is no TLS, or too much of it ------------------------------------------------------ */
 
-static void far_says(const void *bytes, size_t len)
-{
+static void far_says(const void *bytes, size_t len) {
     assert_int_equal(fk_pipe_send(mem_pipe_far(&w.link), bytes, len), (int)len);
 }
 
-static void plain_http_is_named(void **state)
-{
+static void plain_http_is_named(void **state) {
     (void)state;
     start();
     w.err = fk_pipe_open(w.pipe);
@@ -505,8 +478,7 @@ static void plain_http_is_named(void **state)
     finish();
 }
 
-static void a_record_beyond_the_bound_is_named(void **state)
-{
+static void a_record_beyond_the_bound_is_named(void **state) {
     (void)state;
     static const uint8_t huge[] = {23, 3, 3, 0x40, 0x11};
     for (size_t i = 0; i < 2; i++) {
@@ -524,11 +496,10 @@ static void a_record_beyond_the_bound_is_named(void **state)
 }
 
 /* A message of 6,000 bytes in records that would each fit. */
-static void a_chain_beyond_the_bound_is_named(void **state)
-{
+static void a_chain_beyond_the_bound_is_named(void **state) {
     (void)state;
-    static uint8_t record[5 + 2000] = {22, 3, 3, 2000 >> 8, 2000 & 255, 2, 0, 6000 >> 8,
-                                       6000 & 255};
+    static uint8_t record[5 + 2000] = {22, 3, 3,         2000 >> 8, 2000 & 255,
+                                       2,  0, 6000 >> 8, 6000 & 255};
     w.link.to_near.room = MEM_FLOW_CAP;
     start();
     w.err = fk_pipe_open(w.pipe);
@@ -542,8 +513,7 @@ static void a_chain_beyond_the_bound_is_named(void **state)
     finish();
 }
 
-static void a_forged_record_ends_it(void **state)
-{
+static void a_forged_record_ends_it(void **state) {
     (void)state;
     static const uint8_t forged[5 + 40] = {23, 3, 3, 0, 40};
     start();
@@ -554,8 +524,7 @@ static void a_forged_record_ends_it(void **state)
     finish();
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(data_passes_both_ways, world_setup),
         cmocka_unit_test_setup(every_kind_of_server_key, world_setup),

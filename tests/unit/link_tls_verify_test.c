@@ -4,8 +4,7 @@
 /* ---- The server's certificate --------------------------------------------------------------- */
 
 /* A server with this certificate is refused: the code, no request, and words in the log. */
-static void refused(const struct certs_spec *spec, struct certs_id *by, const char *const *words)
-{
+static void refused(const struct certs_spec *spec, struct certs_id *by, const char *const *words) {
     static struct certs_id leaf;
     w.serving = true;
     certs_key(&leaf, CERTS_P256);
@@ -31,77 +30,67 @@ static void refused(const struct certs_spec *spec, struct certs_id *by, const ch
 
 #define REFUSED(by, spec, ...)                                                                     \
     refused(&(const struct certs_spec)spec, by, (const char *const[]){__VA_ARGS__, NULL})
-#define SPEC(...) {__VA_ARGS__}
+#define SPEC(...)                                                                                  \
+    { __VA_ARGS__ }
 
-static void by_an_unknown_ca(void **state)
-{
+static void by_an_unknown_ca(void **state) {
     (void)state;
     REFUSED(&id.other_ca, SPEC(.dns = {"api.example"}), "not in certificate-authority",
             "issuer=CN=other", "subject=CN=kube-apiserver");
 }
 
-static void by_a_ca_of_the_same_name(void **state)
-{
+static void by_a_ca_of_the_same_name(void **state) {
     (void)state;
     REFUSED(&id.same_name_ca, SPEC(.dns = {"api.example"}), "made anew", "issuer=CN=kubernetes");
 }
 
-static void self_signed_leaf(void **state)
-{
+static void self_signed_leaf(void **state) {
     (void)state;
     REFUSED(NULL, SPEC(.dns = {"api.example"}), "self-signed");
 }
 
-static void expired(void **state)
-{
+static void expired(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"api.example"}, .to = "20260630235959"), "it has expired",
             "not_after=2026-06-30T23:59:59Z", "clock=2026-07-01T00:00:00Z");
 }
 
-static void not_yet_valid(void **state)
-{
+static void not_yet_valid(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"api.example"}, .from = "20260701000001"), "not valid yet",
             "not_before=2026-07-01T00:00:01Z", "clock=2026-07-01T00:00:00Z");
 }
 
-static void for_another_name(void **state)
-{
+static void for_another_name(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"kubernetes", "kubernetes.default"}, .ip = ip4, .ip_len = 4),
             "other names", "names=192.0.2.7, kubernetes.default, kubernetes",
             "server_name=api.example");
 }
 
-static void for_a_common_name_only(void **state)
-{
+static void for_a_common_name_only(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.subject = "CN=api.example"), "other names", "(no subject alternative");
 }
 
-static void for_clients(void **state)
-{
+static void for_clients(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"api.example"}, .client_only = true), "key usage");
 }
 
-static void for_another_address(void **state)
-{
+static void for_another_address(void **state) {
     (void)state;
     w.cfg.server_name = "192.0.2.8";
     REFUSED(&id.ca, SPEC(.dns = {"192.0.2.8"}, .ip = ip4, .ip_len = 4), "other names",
             "server_name=192.0.2.8");
 }
 
-static void names_cannot_forge_log_lines(void **state)
-{
+static void names_cannot_forge_log_lines(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"a\nb\x1b[0m"}), "names=a?b?[0m");
 }
 
-static void the_address_is_its_name(void **state)
-{
+static void the_address_is_its_name(void **state) {
     (void)state;
     static struct certs_id leaf;
     static const char *const names[] = {"192.0.2.7", "2001:db8::7"};
@@ -122,8 +111,7 @@ static void the_address_is_its_name(void **state)
     }
 }
 
-static void wildcards_match_one_label(void **state)
-{
+static void wildcards_match_one_label(void **state) {
     (void)state;
     static struct certs_id leaf;
     w.serving = true;
@@ -144,8 +132,7 @@ static void wildcards_match_one_label(void **state)
 
 /* ---- Chains --------------------------------------------------------------------------------- */
 
-static void through_an_intermediate(void **state)
-{
+static void through_an_intermediate(void **state) {
     (void)state;
     static struct certs_id middle, leaf;
     w.serving = true;
@@ -182,8 +169,7 @@ static void through_an_intermediate(void **state)
     certs_free(&leaf);
 }
 
-static void a_leaf_cannot_sign(void **state)
-{
+static void a_leaf_cannot_sign(void **state) {
     (void)state;
     static struct certs_id leaf;
     w.serving = true;
@@ -197,8 +183,7 @@ static void a_leaf_cannot_sign(void **state)
     certs_free(&leaf);
 }
 
-static void any_ca_of_several(void **state)
-{
+static void any_ca_of_several(void **state) {
     (void)state;
     static char bundle[8192];
     (void)snprintf(bundle, sizeof bundle, "%s%s", id.other_ca.pem, id.ca.pem);
@@ -211,8 +196,7 @@ static void any_ca_of_several(void **state)
 
 /* ---- Time ----------------------------------------------------------------------------------- */
 
-static void an_unknown_time_is_made_up_for(void **state)
-{
+static void an_unknown_time_is_made_up_for(void **state) {
     (void)state;
     static struct certs_id leaf;
     w.serving = true;
@@ -231,9 +215,9 @@ static void an_unknown_time_is_made_up_for(void **state)
         int64_t wall_us;
         int expected;
     } rows[] = {
-        {FK_WALL_UNKNOWN, 0},     {IN_2026, 0},       {from, 0},
-        {from - 1, FK_E_CERT},    {to, 0},            {to + SECOND - 1, 0},
-        {to + SECOND, FK_E_CERT}, {0, FK_E_CERT},     {-1, FK_E_CERT},
+        {FK_WALL_UNKNOWN, 0},     {IN_2026, 0},   {from, 0},
+        {from - 1, FK_E_CERT},    {to, 0},        {to + SECOND - 1, 0},
+        {to + SECOND, FK_E_CERT}, {0, FK_E_CERT}, {-1, FK_E_CERT},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(fk_tls_check_validity(&w.tls, rows[i].wall_us), rows[i].expected);
@@ -244,8 +228,7 @@ static void an_unknown_time_is_made_up_for(void **state)
     certs_free(&leaf);
 }
 
-static void no_clock_at_all(void **state)
-{
+static void no_clock_at_all(void **state) {
     (void)state;
     w.cfg.wall_us = NULL;
     start();
@@ -256,8 +239,7 @@ static void no_clock_at_all(void **state)
 
 /* ---- HTTP/2 --------------------------------------------------------------------------------- */
 
-static void no_alpn(void **state)
-{
+static void no_alpn(void **state) {
     (void)state;
     w.server.alpn[0] = NULL;
     start();
@@ -268,8 +250,7 @@ static void no_alpn(void **state)
     finish();
 }
 
-static void http1_only(void **state)
-{
+static void http1_only(void **state) {
     (void)state;
     w.server.alpn[0] = "http/1.1";
     w.server.alpn[1] = NULL;
@@ -283,8 +264,7 @@ static void http1_only(void **state)
 
 /* As a TLS 1.3 server that looks at our certificate when our handshake is already over. (Mbed TLS's
  * own server encrypts this alert with keys that are out of use then.) */
-static void server_alert(uint8_t description)
-{
+static void server_alert(uint8_t description) {
     w.serving = true;
     assert_int_equal(mbedtls_ssl_send_alert_message(&w.server.ssl, 2, description), 0);
     w.serving = false;
@@ -292,8 +272,7 @@ static void server_alert(uint8_t description)
     fk_pipe_close(mem_pipe_far(&w.link));
 }
 
-static void the_server_does_not_know_our_ca(void **state)
-{
+static void the_server_does_not_know_our_ca(void **state) {
     (void)state;
     w.server.max = MBEDTLS_SSL_VERSION_TLS1_2;
     w.server.client_ca = &id.other_ca;
@@ -304,19 +283,15 @@ static void the_server_does_not_know_our_ca(void **state)
     finish();
 }
 
-static void alerts_come_in_words(void **state)
-{
+static void alerts_come_in_words(void **state) {
     (void)state;
     static const struct {
         uint8_t alert;
         const char *words;
     } rows[] = {
-        {42, "refused our client certificate as bad"},
-        {44, "has been revoked"},
-        {45, "our client certificate has expired"},
-        {48, "does not know the CA"},
-        {116, "demands a client certificate"},
-        {80, "ended TLS with an alert alert=80"},
+        {42, "refused our client certificate as bad"}, {44, "has been revoked"},
+        {45, "our client certificate has expired"},    {48, "does not know the CA"},
+        {116, "demands a client certificate"},         {80, "ended TLS with an alert alert=80"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         (void)world_setup(NULL);
@@ -331,8 +306,7 @@ static void alerts_come_in_words(void **state)
 }
 
 /* What we send meets a closed door, and the alert behind it must still be read. */
-static void the_alert_is_read_though_sending_fails(void **state)
-{
+static void the_alert_is_read_though_sending_fails(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -345,8 +319,7 @@ static void the_alert_is_read_though_sending_fails(void **state)
     finish();
 }
 
-static void a_failure_to_send_is_told_in_the_end(void **state)
-{
+static void a_failure_to_send_is_told_in_the_end(void **state) {
     (void)state;
     start();
     assert_int_equal(connect_now(), 0);
@@ -367,15 +340,13 @@ static void a_failure_to_send_is_told_in_the_end(void **state)
 
 /* ---- What we are given ---------------------------------------------------------------------- */
 
-static void rejected(const char *words)
-{
+static void rejected(const char *words) {
     assert_int_equal(fk_tls_init(&w.tls, &w.cfg), FK_E_CONFIG);
     assert_logged(words);
     assert_int_equal(w.heap.used_bytes, 0);
 }
 
-static void unusable_settings_are_named(void **state)
-{
+static void unusable_settings_are_named(void **state) {
     (void)state;
     static const char nonsense[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     static const char locked[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"
@@ -426,8 +397,7 @@ static void unusable_settings_are_named(void **state)
     rejected("the key does not belong to the client certificate");
 }
 
-static void a_bundle_with_a_bad_one_still_serves(void **state)
-{
+static void a_bundle_with_a_bad_one_still_serves(void **state) {
     (void)state;
     static char bundle[8192];
     (void)snprintf(bundle, sizeof bundle, "%s%s",
@@ -441,8 +411,7 @@ static void a_bundle_with_a_bad_one_still_serves(void **state)
 }
 
 /* Nothing that was logged in this file held a part of the key. */
-static void keys_stay_out_of_the_log(void **state)
-{
+static void keys_stay_out_of_the_log(void **state) {
     (void)state;
     char piece[33];
     const char *body = strchr(id.client_key, '\n') + 1;
@@ -455,8 +424,7 @@ static void keys_stay_out_of_the_log(void **state)
     finish();
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(by_an_unknown_ca, world_setup),
         cmocka_unit_test_setup(by_a_ca_of_the_same_name, world_setup),

@@ -16,6 +16,7 @@
 #include <mbedtls/ssl.h>
 
 #include "base/clock.h"
+#include "base/writer.h"
 #include "link/tls.h"
 #include "opts.h"
 #include "support/certs.h"
@@ -40,8 +41,7 @@ static const uint8_t ip6[16] = {0x20, 1, 0xd, 0xb8, [15] = 7};
 
 /* A key of this kind, with a certificate for "api.example" by id.ca unless spec says otherwise. */
 static void issue(struct certs_id *out, enum certs_kind kind, struct certs_spec spec,
-                  struct certs_id *by)
-{
+                  struct certs_id *by) {
     certs_key(out, kind);
     if (spec.subject == NULL) {
         spec.subject = "CN=kube-apiserver";
@@ -49,8 +49,7 @@ static void issue(struct certs_id *out, enum certs_kind kind, struct certs_spec 
     certs_issue(out, &spec, by);
 }
 
-static void make_identities(void)
-{
+static void make_identities(void) {
     if (id.made) {
         return;
     }
@@ -66,8 +65,7 @@ static void make_identities(void)
     id.client_key_len = certs_key_pem(&id.client, id.client_key, sizeof id.client_key);
 }
 
-static void free_identities(void)
-{
+static void free_identities(void) {
     certs_free(&id.ca);
     certs_free(&id.other_ca);
     certs_free(&id.same_name_ca);
@@ -82,14 +80,14 @@ struct server {
     mbedtls_ssl_protocol_version min, max;
     struct certs_id *leaf, *intermediate;
     const char *alpn[3];
-    int client_auth;                /* MBEDTLS_SSL_VERIFY_*; verified against client_ca */
+    int client_auth; /* MBEDTLS_SSL_VERIFY_*; verified against client_ca */
     struct certs_id *client_ca;
 
     mbedtls_ssl_config conf;
     mbedtls_ssl_context ssl;
     mbedtls_x509_crt chain, ca;
     bool up, over;
-    unsigned connection;           /* of link.opens */
+    unsigned connection; /* of link.opens */
     int err;
     size_t received;
     char sni[64];
@@ -101,23 +99,22 @@ static struct {
     struct fk_heap heap;
     _Alignas(8) uint8_t memory[HEAP_SIZE];
     struct fk_log log;
-    char lines[8192];     /* what was logged as warning or error */
+    char lines[8192]; /* what was logged as warning or error */
     struct mem_pipe link;
     struct server server;
     struct fk_tls_config cfg;
     struct fk_tls tls;
     struct fk_pipe pipe;
     int64_t wall_us;
-    size_t entropy_left;  /* calls until it fails; SIZE_MAX: never */
-    size_t allocs_left;   /* of the client until one fails; SIZE_MAX: never */
-    bool serving;         /* whose memory it is */
-    uint8_t got[8192];    /* what the client received */
+    size_t entropy_left; /* calls until it fails; SIZE_MAX: never */
+    size_t allocs_left;  /* of the client until one fails; SIZE_MAX: never */
+    bool serving;        /* whose memory it is */
+    uint8_t got[8192];   /* what the client received */
     size_t got_len;
-    int err;              /* of the client */
+    int err; /* of the client */
 } w;
 
-static void *world_calloc(size_t count, size_t size)
-{
+static void *world_calloc(size_t count, size_t size) {
     if (w.serving) {
         return calloc(count, size);
     }
@@ -129,8 +126,7 @@ static void *world_calloc(size_t count, size_t size)
     return fk_heap_calloc(&w.heap, count, size);
 }
 
-static void world_free(void *p)
-{
+static void world_free(void *p) {
     const uintptr_t at = (uintptr_t)p, base = (uintptr_t)w.memory;
     if (at >= base && at < base + HEAP_SIZE) {
         fk_heap_free(&w.heap, p);
@@ -139,8 +135,7 @@ static void world_free(void *p)
     }
 }
 
-static int world_entropy(void *ctx, void *buf, size_t len)
-{
+static int world_entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
     if (w.entropy_left == 0) {
         return FK_E_ENTROPY;
@@ -149,34 +144,35 @@ static int world_entropy(void *ctx, void *buf, size_t len)
     return certs_entropy(NULL, buf, len);
 }
 
-static int64_t world_wall(void *ctx)
-{
+static int64_t world_wall(void *ctx) {
     (void)ctx;
     return w.wall_us;
 }
 
-static void world_log(void *ctx, enum fk_level level, const char *message,
-                      const struct fk_kv *kvs, size_t count)
-{
+static void world_log(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
+                      size_t count) {
     (void)ctx;
-    size_t at = strlen(w.lines);
-    at += (size_t)snprintf(w.lines + at, sizeof w.lines - at, "%d %s", (int)level, message);
-    for (size_t i = 0; i < count && at < sizeof w.lines; i++) {
+    struct fk_writer line;
+    const size_t at = strlen(w.lines);
+    fk_writer_init(&line, w.lines + at, sizeof w.lines - at);
+    fk_put_u64(&line, (unsigned)level);
+    fk_put_char(&line, ' ');
+    fk_put_str(&line, message);
+    for (size_t i = 0; i < count; i++) {
+        fk_put_char(&line, ' ');
+        fk_put_str(&line, kvs[i].key);
+        fk_put_char(&line, '=');
         if (kvs[i].str != NULL) {
-            at += (size_t)snprintf(w.lines + at, sizeof w.lines - at, " %s=%s", kvs[i].key,
-                                   kvs[i].str);
+            fk_put_str(&line, kvs[i].str);
         } else {
-            at += (size_t)snprintf(w.lines + at, sizeof w.lines - at, " %s=%lld", kvs[i].key,
-                                   (long long)kvs[i].num);
+            fk_put_i64(&line, kvs[i].num);
         }
     }
-    if (at < sizeof w.lines) {
-        (void)snprintf(w.lines + at, sizeof w.lines - at, "\n");
-    }
+    fk_put_char(&line, '\n');
+    (void)fk_writer_finish(&line);
 }
 
-static void assert_logged(const char *text)
-{
+static void assert_logged(const char *text) {
     if (strstr(w.lines, text) == NULL) {
         fail_msg("not logged: \"%s\"\nlogged:\n%s", text, w.lines);
     }
@@ -186,29 +182,27 @@ static void assert_logged(const char *text)
 
 static struct fk_crypto_source far_source = {certs_entropy, NULL, false};
 
-static int far_send(void *ctx, const unsigned char *buf, size_t len)
-{
+static int far_send(void *ctx, const unsigned char *buf, size_t len) {
     (void)ctx;
     const int n = fk_pipe_send(mem_pipe_far(&w.link), buf, len);
     return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-static int far_recv(void *ctx, unsigned char *buf, size_t cap)
-{
+static int far_recv(void *ctx, unsigned char *buf, size_t cap) {
     (void)ctx;
     const int n = fk_pipe_recv(mem_pipe_far(&w.link), buf, cap);
     return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-static int note_sni(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
-{
+static int note_sni(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len) {
     (void)ctx, (void)ssl;
-    (void)snprintf(w.server.sni, sizeof w.server.sni, "%.*s", (int)len, (const char *)name);
+    assert_true(len < sizeof w.server.sni);
+    memcpy(w.server.sni, name, len);
+    w.server.sni[len] = '\0';
     return 0;
 }
 
-static void server_down(void)
-{
+static void server_down(void) {
     struct server *s = &w.server;
     if (s->up) {
         mbedtls_ssl_free(&s->ssl);
@@ -219,8 +213,7 @@ static void server_down(void)
     s->up = false;
 }
 
-static void server_up(void)
-{
+static void server_up(void) {
     struct server *s = &w.server;
     mbedtls_ssl_init(&s->ssl);
     mbedtls_ssl_config_init(&s->conf);
@@ -235,8 +228,8 @@ static void server_up(void)
             mbedtls_x509_crt_parse_der(&s->chain, s->intermediate->der, s->intermediate->der_len),
             0);
     }
-    assert_int_equal(
-        mbedtls_x509_crt_parse_der(&s->ca, s->client_ca->der, s->client_ca->der_len), 0);
+    assert_int_equal(mbedtls_x509_crt_parse_der(&s->ca, s->client_ca->der, s->client_ca->der_len),
+                     0);
     assert_int_equal(mbedtls_ssl_conf_own_cert(&s->conf, &s->chain, &s->leaf->key), 0);
     mbedtls_ssl_conf_ca_chain(&s->conf, &s->ca, NULL);
     mbedtls_ssl_conf_authmode(&s->conf, s->client_auth);
@@ -258,8 +251,7 @@ static void server_up(void)
     s->connection = w.link.opens;
 }
 
-static int server_work(struct server *s)
-{
+static int server_work(struct server *s) {
     if (!mbedtls_ssl_is_handshake_over(&s->ssl)) {
         const int ret = mbedtls_ssl_handshake(&s->ssl);
         if (ret != 0) {
@@ -283,8 +275,7 @@ static int server_work(struct server *s)
     return 0;
 }
 
-static void server_step(void)
-{
+static void server_step(void) {
     struct server *s = &w.server;
     if (w.link.opens == 0) {
         return;
@@ -312,8 +303,7 @@ static void server_step(void)
 
 /* ---- Client --------------------------------------------------------------------------------- */
 
-static void world_knobs(void)
-{
+static void world_knobs(void) {
     w.wall_us = IN_2026;
     w.entropy_left = SIZE_MAX;
     w.allocs_left = SIZE_MAX;
@@ -341,8 +331,7 @@ static void world_knobs(void)
 }
 
 /* Everything good; a test turns knobs and then calls start. */
-static int world_setup(void **state)
-{
+static int world_setup(void **state) {
     (void)state;
     memset(&w, 0, sizeof w);
     w.serving = true;
@@ -357,14 +346,12 @@ static int world_setup(void **state)
     return 0;
 }
 
-static void start(void)
-{
+static void start(void) {
     assert_int_equal(fk_tls_init(&w.tls, &w.cfg), 0);
     w.pipe = fk_tls_pipe(&w.tls);
 }
 
-static void finish(void)
-{
+static void finish(void) {
     w.serving = true;
     server_down();
     w.serving = false;
@@ -374,8 +361,7 @@ static void finish(void)
 }
 
 /* Calls recv until it has nothing more. */
-static void client_step(void)
-{
+static void client_step(void) {
     int n = 1;
     while (w.err == 0 && n > 0) {
         n = fk_pipe_recv(w.pipe, w.got + w.got_len, sizeof w.got - w.got_len);
@@ -385,8 +371,7 @@ static void client_step(void)
 }
 
 /* Until nothing moves any more: a pause of the pipe takes at most one turn on each side. */
-static void pump(void)
-{
+static void pump(void) {
     for (int idle = 0; idle < 4 && w.err == 0; idle++) {
         const size_t before = w.link.to_far.sent + w.link.to_far.received + w.link.to_near.sent +
                               w.link.to_near.received + w.got_len;
@@ -400,8 +385,7 @@ static void pump(void)
     }
 }
 
-static int connect_now(void)
-{
+static int connect_now(void) {
     w.err = fk_pipe_open(w.pipe);
     w.got_len = 0;
     pump();
@@ -411,14 +395,10 @@ static int connect_now(void)
     return w.err;
 }
 
-static uint8_t pattern(size_t i)
-{
-    return (uint8_t)(i * 7 + i / 251);
-}
+static uint8_t pattern(size_t i) { return (uint8_t)(i * 7 + i / 251); }
 
 /* Sends len patterned bytes and expects them back. Returns 0 or the client's error. */
-static int echo(size_t len)
-{
+static int echo(size_t len) {
     uint8_t out[4096];
     assert_true(len <= sizeof out);
     for (size_t i = 0; i < len; i++) {
