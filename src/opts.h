@@ -146,6 +146,12 @@
 #define FK_REFUSED_RETRY_MS 30000
 #endif
 
+/* The longest Retry-After that a duty heeds. A server that asks for more would have the node lose
+ * its Lease by good manners. */
+#ifndef FK_RETRY_AFTER_MAX_MS
+#define FK_RETRY_AFTER_MAX_MS 30000
+#endif
+
 /* A record that the server coalesces from every open stream must fit our receive buffer. */
 _Static_assert(FK_REQUESTS_MAX *FK_REPLY_WINDOW + 512 <= FK_TLS_IN_MAX,
                "open windows must fit one TLS record");

@@ -24,8 +24,10 @@ uint32_t fk_retry_after(struct fk_retry *r, const struct fk_duty_env *env, const
     const enum fk_verdict verdict = fk_status_verdict(response->status, response->reason);
     if (verdict == FK_VERDICT_REFUSED || verdict == FK_VERDICT_REJECTED)
         wait_ms += FK_REFUSED_RETRY_MS;
-    if (wait_ms < response->retry_after_ms) /* spread out those that were told the same */
-        wait_ms += response->retry_after_ms;
+    const uint32_t asked_ms = response->retry_after_ms < FK_RETRY_AFTER_MAX_MS
+                                  ? response->retry_after_ms
+                                  : FK_RETRY_AFTER_MAX_MS;
+    if (wait_ms < asked_ms) wait_ms += asked_ms; /* spread out those that were told the same */
     fk_log(env->log, FK_WARN, "request failed", FK_STR("what", what),
            FK_INT("status", response->status), FK_STR("message", response->message),
            FK_STR("advice", advice(response)), FK_INT("retry_ms", wait_ms));
