@@ -38,9 +38,8 @@ void fk_retry_init(struct fk_retry *r);
 static inline void fk_retry_reset(struct fk_retry *r) { fk_backoff_reset(&r->backoff); }
 
 /* Milliseconds to wait; grows with each call until reset. Honours Retry-After up to
- * FK_RETRY_AFTER_MAX_MS, and waits  * FK_REFUSED_RETRY_MS at least where repeating will not help
- * soon. Logs the failure once per call: what was tried, the status, the server's reason in words.
- */
+ * FK_RETRY_AFTER_MAX_MS, and waits FK_REFUSED_RETRY_MS at least where repeating will not help soon.
+ * Logs the failure once per call: what was tried, the status, the server's reason in words. */
 uint32_t fk_retry_after(struct fk_retry *r, const struct fk_duty_env *env, const char *what,
                         const struct fk_response *response);
 
