@@ -183,7 +183,7 @@ static int receive(struct fk_client *c) {
     const int err = fk_h2_feed(&c->h2, fk_bytes(buf, (size_t)got));
     if (err != 0) return err;
     if (c->state == FK_LINK_CONNECTING && c->h2.settled) {
-        c->state = FK_LINK_UP;
+        c->state = c->h2.draining ? FK_LINK_DRAINING : FK_LINK_UP; /* GOAWAY in the same bytes */
         c->stats.connects++;
         fk_log(c->config.log, FK_INFO, "connected to the API server",
                FK_STR("server", c->config.authority), FK_INT("connects", c->stats.connects));
