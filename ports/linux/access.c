@@ -158,7 +158,10 @@ static ssize_t read_all(int fd, uint8_t *buf, size_t cap) {
 /* Into one block of the largest size, so that no copy of a secret is left behind by growing. */
 static int read_fd(struct fk_blob *blob, int fd, const char *path, struct fk_writer *why) {
     blob->p = malloc(FK_ACCESS_FILE_MAX + 1);
-    if (blob->p == NULL) return refuse(why, path, ": no memory to read it", ""), FK_E_NOMEM;
+    if (blob->p == NULL) {
+        (void)refuse(why, path, ": no memory to read it", "");
+        return FK_E_NOMEM;
+    }
     const ssize_t got = read_all(fd, blob->p, FK_ACCESS_FILE_MAX + 1);
     if (got < 0) return refuse(why, path, ": ", strerror(errno));
     blob->len = (size_t)got;

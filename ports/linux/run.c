@@ -13,6 +13,9 @@
 /* Steps between two looks at signals, so that a flood of bytes cannot hold them off. */
 #define STEPS_PER_ROUND 64
 
+/* How often a new connection may warn of the certificate. */
+#define DAY_MS (UINT64_C(24) * 3600 * 1000)
+
 #define WEEK_S (INT64_C(7) * 24 * 3600)
 
 enum { WATCH_SOCKET, WATCH_TIMER, WATCH_SIGNAL };
@@ -57,9 +60,13 @@ static void refresh_token(struct fk_run *r) {
 static void look_at_connection(struct fk_run *r) {
     const struct fk_client *client = &r->node->client;
     if (client->stats.connects == r->connects) return;
+    const uint64_t now_ms = fk_host_mono_ms();
     r->connects = client->stats.connects;
     r->last_error[0] = '\0';
-    (void)fk_run_check_certificate(r->tls, r->log);
+    if (now_ms >= r->certificate_ms) {
+        (void)fk_run_check_certificate(r->tls, r->log);
+        r->certificate_ms = fk_after(now_ms, DAY_MS);
+    }
     const struct fk_heap *heap = client->config.heap;
     fk_log(r->log, FK_DEBUG, "connection is up", FK_STR("local", fk_tcp_local_address(r->tcp)),
            FK_STR("remote", fk_tcp_remote_address(r->tcp)), FK_INT("heap_used", heap->used_bytes),
@@ -204,6 +211,7 @@ int fk_run(struct fk_run *r) {
 
 int fk_run_init(struct fk_run *r) {
     r->phase = FK_RUN_NODE;
+    r->certificate_ms = fk_after(fk_host_mono_ms(), DAY_MS); /* the start looks at it, too */
     r->patience_ms = r->timer_ms = FK_NEVER;
     sigset_t signals;
     (void)sigemptyset(&signals);

@@ -29,6 +29,7 @@ struct fk_run {
     uint64_t timer_ms;       /* what timer_fd is set to; FK_NEVER: off */
     uint32_t opened;         /* connections that have been prepared */
     uint32_t connects;       /* connections that have been looked at */
+    uint64_t certificate_ms; /* when its end may be warned of again */
     uint32_t explained;      /* tries whose failure has been looked at */
     char last_error[160];    /* already told since the last connection */
     uint64_t sleeps;         /* for the log and for tests: calls of epoll_wait */
