@@ -362,6 +362,21 @@ bool fk_tls_connected(const struct fk_tls *t) { return t->state == FK_TLS_OPEN; 
 
 void fk_tls_use_heap(struct fk_heap *heap) { fk_crypto_use_heap(heap); }
 
+/* What a server may sign with, the preferred first. PKCS #1 v1.5 before PSS: with TLS 1.3 in the
+ * build, Mbed TLS 3.6 offers PSS to TLS 1.2 servers, too, and then refuses it from them. Servers
+ * follow our order; under TLS 1.3, where v1.5 is not allowed, they pass over it. */
+static const uint16_t signature_algorithms[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_NONE,
+};
+
 static int configure(struct fk_tls *t) {
     mbedtls_ssl_config *conf = &t->conf;
     int ret = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
@@ -373,6 +388,7 @@ static int configure(struct fk_tls *t) {
     if (ret == 0 && t->cfg.cert != NULL) {
         ret = mbedtls_ssl_conf_own_cert(conf, &t->cert, &t->key);
     }
+    mbedtls_ssl_conf_sig_algs(conf, signature_algorithms);
     mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(conf, &t->ca, NULL);
     mbedtls_ssl_conf_verify(conf, fk_tls_verify, t);

@@ -107,6 +107,18 @@ static void der_is_read_in_place(void **state) {
     finish();
 }
 
+/* OpenSSL and Go take the first that their key can do. If that were PSS, Mbed TLS would refuse it
+ * from a TLS 1.2 server, although it has offered it. */
+static void plain_rsa_signatures_are_preferred_to_pss(void **state) {
+    (void)state;
+    static const uint8_t order[] = {4, 3, 5, 3, 4, 1, 5, 1, 6, 1, 8, 4, 8, 5, 8, 6};
+    start();
+    assert_int_equal(fk_pipe_open(w.pipe), 0);
+    client_step();
+    assert_non_null(memmem(w.link.to_far.bytes, w.link.to_far.sent, order, sizeof order));
+    finish();
+}
+
 static void the_handshake_can_go_step_by_step(void **state) {
     (void)state;
     w.cfg.step_by_step = true;
@@ -531,6 +543,7 @@ int main(void) {
         cmocka_unit_test_setup(a_bearer_token_needs_no_certificate, world_setup),
         cmocka_unit_test_setup(a_certificate_that_nobody_asks_for_does_no_harm, world_setup),
         cmocka_unit_test_setup(der_is_read_in_place, world_setup),
+        cmocka_unit_test_setup(plain_rsa_signatures_are_preferred_to_pss, world_setup),
         cmocka_unit_test_setup(the_handshake_can_go_step_by_step, world_setup),
         cmocka_unit_test_setup(byte_by_byte, world_setup),
         cmocka_unit_test_setup(a_narrow_pipe_loses_nothing, world_setup),
