@@ -49,10 +49,8 @@ fuzz: setup deps ## each fuzzer for FUZZ_SECONDS (60); findings stay in build/fu
 	        build/fuzz/work/$$name fuzz/corpus/$$name; \
 	done
 
-bench: release ## benchmarks of the release build
-	@set -e; found=; for program in $(BUILD)/bench/*; do \
-	    if [ -x "$$program" ]; then found=yes; echo "== $${program##*/}"; "$$program"; fi; \
-	done; [ -n "$$found" ] || echo 'no benchmarks in bench/'
+bench: release ## all figures with their bounds; DOCS=yes writes docs/figures.md, SPAN=6m checks
+	@tools/bench $(if $(DOCS),--docs) $(if $(SPAN),--span $(SPAN))
 
 size: release ## code and constants of each layer (release build, this machine)
 	@for library in $(BUILD)/libfk_*.a; do \
