@@ -70,14 +70,24 @@ static void after_loss(struct fk_node *n, struct fk_now now) {
     fk_register_again(&n->registration, now);
 }
 
-/* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered. */
+/* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered. The Node
+ * is read before the first status that follows, since that status needs a new transition time. */
 static void after_lapse(struct fk_node *n, struct fk_now now) {
-    if (n->lease.renewed_ms == FK_NEVER || n->lease.renewed_ms == n->renewed_ms) return;
+    const uint64_t renewed_ms = n->lease.renewed_ms;
     const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
-    const bool lapsed =
-        n->renewed_ms != FK_NEVER && n->lease.renewed_ms - n->renewed_ms > allowed_ms;
-    n->renewed_ms = n->lease.renewed_ms;
-    if (lapsed) fk_register_again(&n->registration, now);
+    if (renewed_ms == FK_NEVER) return;
+    const bool overdue = now.mono_ms - renewed_ms > allowed_ms;
+    bool look = overdue && !n->lapsed && fk_client_ready(&n->client);
+    n->lapsed = overdue && (n->lapsed || look);
+    if (n->renewed_ms != FK_NEVER && renewed_ms - n->renewed_ms > allowed_ms) {
+        n->look_ms = fk_after(now.mono_ms, FK_LOOK_AGAIN_MS);
+        look = true;
+    } else if (now.mono_ms >= n->look_ms) {
+        n->look_ms = FK_NEVER;
+        look = true;
+    }
+    n->renewed_ms = renewed_ms;
+    if (look) fk_register_again(&n->registration, now);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -128,7 +138,7 @@ bool fk_node_step(struct fk_node *n) {
 }
 
 uint64_t fk_node_due(const struct fk_node *n) {
-    uint64_t due_ms = fk_client_due(&n->client);
+    uint64_t due_ms = fk_sooner(fk_client_due(&n->client), n->look_ms);
     for (int which = 0; which < DUTIES && may_ask(n); which++)
         due_ms = fk_sooner(due_ms, due_of(n, which));
     return due_ms;
@@ -161,7 +171,8 @@ int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
                           .port = setup->port,
                           .log = setup->log,
                           .ghost_ms = FK_NEVER,
-                          .renewed_ms = FK_NEVER};
+                          .renewed_ms = FK_NEVER,
+                          .look_ms = FK_NEVER};
     n->started_ms = n->port.ops->mono_ms(n->port.ctx);
     fk_rng_seed(&n->rng, setup->seed);
     const struct fk_client_config client = {

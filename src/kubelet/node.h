@@ -18,6 +18,11 @@
  * controller may have written to our Node meanwhile, so it is read again. */
 #define FK_LAPSE_HALVES 3
 
+/* After a lapse the controller may still act on what it saw before our renewal: it looks every 5 s
+ * (--node-monitor-period) at a copy that is a little old. So the Node is read once more, this much
+ * later. */
+#define FK_LOOK_AGAIN_MS 10000u
+
 struct fk_node_setup {
     const struct fk_node_config *config; /* outlives the node */
     struct fk_port port;
@@ -43,6 +48,8 @@ struct fk_node {
     uint32_t rounds_seen; /* of registration */
     uint64_t started_ms;
     uint64_t renewed_ms; /* last renewal that was looked at */
+    uint64_t look_ms;    /* when to read the Node once more after a lapse; FK_NEVER: not */
+    bool lapsed;         /* the Lease is overdue, and the Node has been read for that */
     uint64_t gateway_id;
     uint64_t ghost_ms; /* when the gateway changed; FK_NEVER: never */
     bool leaving;
