@@ -221,6 +221,7 @@ uint64_t sim_server_run(struct sim_seat *seat) {
     if (p->session == NULL) {
         p->connection = l->opens;
         sim_peer_open(p);
+        if (seat->world->farewell) sim_peer_goaway(p, 0);
     }
     listen_to(seat);
     for (struct sim_stream *s; (s = next_due(p, seat->world->now_ms)) != NULL;) reply(seat, s);

@@ -93,6 +93,7 @@ struct sim_world {
 
     int64_t skew_us;         /* the server's clock, against virtual time */
     bool no_date;            /* replies without a Date header */
+    bool farewell;           /* new connections get a GOAWAY right behind the SETTINGS */
     bool stopped;            /* the server: nothing listens */
     uint32_t slow_ms;        /* added to each reply */
     uint32_t view_delay_ms;  /* of the lifecycle controller's informers */
