@@ -23,7 +23,7 @@ struct fk_heap {
 /* base must be aligned to 8 and stay until the last block is no longer used; 64 <= size < 2^31. */
 void fk_heap_init(struct fk_heap *h, void *base, size_t size);
 
-void *fk_heap_alloc(struct fk_heap *h, size_t size);  /* not cleared; size 0 gives a block, too */
+void *fk_heap_alloc(struct fk_heap *h, size_t size); /* not cleared; size 0 gives a block, too */
 void *fk_heap_calloc(struct fk_heap *h, size_t count, size_t size);
 void *fk_heap_realloc(struct fk_heap *h, void *p, size_t size);
 void fk_heap_free(struct fk_heap *h, void *p); /* NULL is fine; twice is an assertion */
