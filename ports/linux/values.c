@@ -53,13 +53,20 @@ struct decimal {
 static const char *decimal_at(const char *p, struct decimal *d, int *err) {
     *d = (struct decimal){0, 0};
     bool any = false;
-    for (; digit(*p); p++, any = true) {
+    for (; digit(*p); p++) {
+        any = true;
         d->whole = d->whole * 10 + (uint64_t)(*p - '0');
-        if (d->whole > DURATION_MAX_NS) *err = FK_E_RANGE, d->whole = 0;
+        if (d->whole <= DURATION_MAX_NS) continue;
+        *err = FK_E_RANGE;
+        d->whole = 0; /* so that it cannot wrap */
     }
     if (*p == '.') {
         uint64_t place = 100000000;
-        for (p++; digit(*p); p++, place /= 10, any = true) d->nano += (uint64_t)(*p - '0') * place;
+        for (p++; digit(*p); p++) {
+            d->nano += (uint64_t)(*p - '0') * place;
+            place /= 10;
+            any = true;
+        }
     }
     if (!any) *err = FK_E_PARSE;
     return p;
