@@ -28,9 +28,10 @@ uint32_t fk_retry_after(struct fk_retry *r, const struct fk_duty_env *env, const
                                   ? response->retry_after_ms
                                   : FK_RETRY_AFTER_MAX_MS;
     if (wait_ms < asked_ms) wait_ms += asked_ms; /* spread out those that were told the same */
-    fk_log(env->log, FK_WARN, "request failed", FK_STR("what", what),
-           FK_INT("status", response->status), FK_STR("message", response->message),
-           FK_STR("advice", advice(response)), FK_INT("retry_ms", wait_ms));
+    fk_log(env->log, response->status == FK_E_CANCELLED ? FK_DEBUG : FK_WARN, "request failed",
+           FK_STR("what", what), FK_INT("status", response->status),
+           FK_STR("message", response->message), FK_STR("advice", advice(response)),
+           FK_INT("retry_ms", wait_ms));
     return wait_ms;
 }
 

@@ -82,7 +82,7 @@ static void advance(struct fk_lease *l, int64_t wall_us) {
     l->renew_us = wall_us > l->renew_us ? wall_us : l->renew_us + 1;
 }
 
-/* The next renewal, counted from when this one was due, so that the period does not drift; 4 % of
+/* The next renewal, counted from when this one was sent, however long the answer took; 4 % of
  * jitter as in client-go's lease controller, so that a thousand nodes spread out. */
 static uint64_t next_renewal(const struct fk_lease *l, uint64_t now_ms) {
     const uint32_t period_ms = l->env.config->lease_renew_ms;
@@ -110,7 +110,7 @@ static bool request(void *self, struct fk_now now, struct fk_request *req) {
     }
     req->reply = &reply;
     req->owner = l;
-    l->began_ms = l->due_ms;
+    l->began_ms = now.mono_ms;
     l->in_flight = true;
     return true;
 }

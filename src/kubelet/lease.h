@@ -24,7 +24,7 @@ struct fk_lease {
     enum fk_lease_state state;
     bool in_flight;
     uint64_t due_ms;
-    uint64_t began_ms;       /* when the renewal under way was first due */
+    uint64_t began_ms;       /* when the request under way was sent */
     int64_t renew_us;        /* the renewTime last written or read; 0: none */
     uint64_t renewed_ms;     /* when the last success was, monotonic; FK_NEVER: none yet */
     uint64_t longest_gap_ms; /* between two successes */

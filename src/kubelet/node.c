@@ -73,13 +73,13 @@ static void after_loss(struct fk_node *n, struct fk_now now) {
 /* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered. The Node
  * is read before the first status that follows, since that status needs a new transition time. */
 static void after_lapse(struct fk_node *n, struct fk_now now) {
-    const uint64_t renewed_ms = n->lease.renewed_ms;
+    const bool never = n->lease.renewed_ms == FK_NEVER;
+    const uint64_t renewed_ms = never ? n->started_ms : n->lease.renewed_ms;
     const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
-    if (renewed_ms == FK_NEVER) return;
     const bool overdue = now.mono_ms - renewed_ms > allowed_ms;
     bool look = overdue && !n->lapsed && fk_client_ready(&n->client);
     n->lapsed = overdue && (n->lapsed || look);
-    if (n->renewed_ms != FK_NEVER && renewed_ms - n->renewed_ms > allowed_ms) {
+    if (renewed_ms - n->renewed_ms > allowed_ms) {
         n->look_ms = fk_after(now.mono_ms, FK_LOOK_AGAIN_MS);
         look = true;
     } else if (now.mono_ms >= n->look_ms) {
@@ -171,9 +171,8 @@ int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
                           .port = setup->port,
                           .log = setup->log,
                           .ghost_ms = FK_NEVER,
-                          .renewed_ms = FK_NEVER,
                           .look_ms = FK_NEVER};
-    n->started_ms = n->port.ops->mono_ms(n->port.ctx);
+    n->started_ms = n->renewed_ms = n->port.ops->mono_ms(n->port.ctx);
     fk_rng_seed(&n->rng, setup->seed);
     const struct fk_client_config client = {
         .pipe = setup->pipe,

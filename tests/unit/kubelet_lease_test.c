@@ -92,7 +92,7 @@ static void is_claimed_when_present_and_grows_strictly(void **state) {
     assert_string_equal(f.d.document, "{\"spec\":{\"renewTime\":\"2026-06-19T13:00:00.500002Z\"}}");
 }
 
-static void is_renewed_with_little_jitter_and_no_drift(void **state) {
+static void is_renewed_with_little_jitter(void **state) {
     (void)state;
     struct fixture f;
     begin_renewing(&f);
@@ -110,6 +110,16 @@ static void is_renewed_with_little_jitter_and_no_drift(void **state) {
     }
     assert_int_equal(f.lease.renewals, 1001);
     assert_in_range(f.lease.longest_gap_ms, 10000, 10407);
+}
+
+static void a_late_renewal_is_not_made_up_for(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_renewing(&f);
+    duty_case_pass(&f.d, 60000); /* the connection was away */
+    assert_true(duty_case_ask(&f.d));
+    duty_case_status(&f.d, 200);
+    assert_in_range(fk_lease_ops.due(&f.lease) - f.d.now.mono_ms, 10000, 10400);
 }
 
 static void time_never_goes_back(void **state) {
@@ -239,7 +249,8 @@ int main(void) {
         cmocka_unit_test(waits_for_the_node),
         cmocka_unit_test(is_created_when_absent),
         cmocka_unit_test(is_claimed_when_present_and_grows_strictly),
-        cmocka_unit_test(is_renewed_with_little_jitter_and_no_drift),
+        cmocka_unit_test(is_renewed_with_little_jitter),
+        cmocka_unit_test(a_late_renewal_is_not_made_up_for),
         cmocka_unit_test(time_never_goes_back),
         cmocka_unit_test(no_date_no_document),
         cmocka_unit_test(orphaned_waits_for_the_node_and_comes_back_with_its_uid),
