@@ -51,7 +51,9 @@ static void on_head(void *ctx, int32_t stream, const struct fk_h2_head *head) {
         fk_clock_anchor(&c->clock, c->now.mono_ms, head->date_s);
         c->now = fk_clock_read(&c->clock, c->now.mono_ms);
     }
-    if (head->status < 500 && head->status != 429) fk_backoff_reset(&c->backoff);
+    /* An answer alone does not prove the connection good: it may end each time right after. */
+    const bool settled = c->now.mono_ms >= fk_after(c->opened_ms, FK_RECONNECT_MAX_MS);
+    if (settled && head->status < 500 && head->status != 429) fk_backoff_reset(&c->backoff);
     if (succeeded(head->status) || c->error_stream != 0) return;
     c->error_stream = stream;
     fk_status_begin(&c->error, head->content);
