@@ -25,7 +25,7 @@ void sim_api_init(struct sim_api *a, size_t nodes) {
     a->records = calloc(nodes, sizeof *a->records);
     if (a->records == NULL) abort();
     for (size_t i = 0; i < nodes; i++)
-        a->records[i].renewed_ms = a->records[i].collect_ms = a->records[i].unknown_ms = FK_NEVER;
+        a->records[i].renewed_ms = a->records[i].collect_ms = FK_NEVER;
 }
 
 void sim_api_free(struct sim_api *a) {
@@ -181,9 +181,7 @@ static void patch_node(struct call *c) {
         refuse(c, 403, "Forbidden", refused);
         return;
     }
-    const uint64_t unknown_ms = c->record->unknown_ms;
-    const bool race = unknown_ms != FK_NEVER && c->a->now_ms - unknown_ms < SIM_RACE_MS;
-    if (c->status && !race) sim_rules_conditions(c->a, c->q->node, c->record->node.doc, after);
+    if (c->status) sim_rules_conditions(c->a, c->q->node, c->record->node.doc, after);
     store(c, after);
     succeed(c, 200);
 }

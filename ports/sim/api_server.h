@@ -17,11 +17,6 @@ struct sim_object {
     int64_t created_us;
 };
 
-/* A kubelet reads its Node and then writes its status. What another wrote in between it cannot
- * know, and upstream's does not either: a flip without a new transition time is forgiven for so
- * long. */
-#define SIM_RACE_MS 1000
-
 /* All that the API server and the controllers keep of one node. */
 struct sim_record {
     const char *name;
@@ -35,7 +30,6 @@ struct sim_record {
     int64_t probe_us;       /* lifecycle controller: the renewTime that it saw last */
     uint64_t probe_ms;      /* and when it first saw it */
     uint32_t times_unknown; /* it set Ready to Unknown */
-    uint64_t unknown_ms;    /* when it did so last; FK_NEVER: never */
     uint64_t collect_ms;    /* garbage collector: when the Lease goes; FK_NEVER: it stays */
 };
 

@@ -8,7 +8,6 @@ static void mark_unknown(struct sim_world *w, size_t node) {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         sim_api_set_condition(&w->api, node, types[i], "Unknown", "NodeStatusUnknown");
     w->api.records[node].times_unknown++;
-    w->api.records[node].unknown_ms = w->now_ms;
     sim_world_note(w, node, 130, 0);
 }
 

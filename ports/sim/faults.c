@@ -6,6 +6,8 @@
 #include "sim/world.h"
 
 #define SHORTEST_LOSS_MS 100
+#define TRIPS_MS 400     /* requests and handshakes under way */
+#define SETTLED_MS 30000 /* FK_RECONNECT_MAX_MS, and a renewal behind that */
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -46,26 +48,37 @@ static uint64_t delay_ms(uint32_t failures, uint32_t min_ms, uint32_t max_ms) {
     return (ms < max_ms ? ms : max_ms) * 5 / 4;
 }
 
-/* Milliseconds that one failed request may cost: the wait before the next try, what the server
- * asked for, a lost connection, and the time until the failure is noticed. */
-static uint64_t cost_ms(enum sim_fault fault, uint32_t failures, uint32_t retry_after_s) {
-    const uint64_t trips_ms = 400;
-    uint64_t ms = trips_ms + delay_ms(failures, FK_RETRY_MIN_MS, FK_RETRY_MAX_MS) +
+static bool ends_connection(enum sim_fault fault) {
+    return fault == SIM_FAULT_GOAWAY || fault == SIM_FAULT_LAST || fault == SIM_FAULT_CUT ||
+           fault == SIM_FAULT_DEAF;
+}
+
+/* A connection that stood for SETTLED_MS without a break has brought the delay down again. */
+static uint32_t note_break(struct sim_seat *seat, uint64_t until_ms, uint32_t count) {
+    struct sim_account *a = &seat->account;
+    if (seat->world->now_ms > a->broken_ms + SETTLED_MS) a->breaks = 0;
+    if (until_ms > a->broken_ms) a->broken_ms = until_ms;
+    const uint32_t before = a->breaks;
+    a->breaks += count;
+    return before;
+}
+
+/* Milliseconds that one failed request may cost: the time until the failure is noticed, the wait
+ * before the next try, what the server asked for, and a new connection. */
+void sim_account_fault(struct sim_seat *seat, enum sim_fault fault, uint32_t retry_after_s) {
+    struct sim_account *a = &seat->account;
+    seat->world->totals.faults++;
+    uint64_t ms = TRIPS_MS + delay_ms(a->failures++, FK_RETRY_MIN_MS, FK_RETRY_MAX_MS) +
                   (uint64_t)retry_after_s * 1000;
-    const bool ends = fault == SIM_FAULT_GOAWAY || fault == SIM_FAULT_LAST ||
-                      fault == SIM_FAULT_CUT || fault == SIM_FAULT_DEAF;
-    if (ends) ms += trips_ms + delay_ms(failures, FK_RECONNECT_MIN_MS, FK_RECONNECT_MAX_MS);
+    if (ends_connection(fault)) {
+        const uint32_t breaks = note_break(seat, seat->world->now_ms, 1);
+        ms += TRIPS_MS + delay_ms(breaks, FK_RECONNECT_MIN_MS, FK_RECONNECT_MAX_MS);
+    }
     if (fault == SIM_FAULT_DEAF) ms += FK_PING_AFTER_MS + FK_PING_TIMEOUT_MS;
     if (fault == SIM_FAULT_SILENT || fault == SIM_FAULT_GOAWAY || fault == SIM_FAULT_LAST)
         ms += FK_REQUEST_TIMEOUT_MS; /* a draining connection waits for its other requests */
     if (fault >= SIM_FAULT_401 && fault <= SIM_FAULT_422) ms += FK_REFUSED_RETRY_MS;
-    return ms;
-}
-
-void sim_account_fault(struct sim_seat *seat, enum sim_fault fault, uint32_t retry_after_s) {
-    struct sim_account *a = &seat->account;
-    seat->world->totals.faults++;
-    a->allowance_ms += cost_ms(fault, a->failures++, retry_after_s);
+    a->allowance_ms += ms;
 }
 
 void sim_account_trouble(struct sim_seat *seat, uint64_t ms) {
@@ -74,6 +87,7 @@ void sim_account_trouble(struct sim_seat *seat, uint64_t ms) {
     a->allowance_ms += ms + SIM_RECOVERY_MS;
     const uint64_t until_ms = seat->world->now_ms + ms;
     if (until_ms > a->fault_until_ms) a->fault_until_ms = until_ms;
+    (void)note_break(seat, until_ms + SIM_RECOVERY_MS, 8);
 }
 
 void sim_account_allow(struct sim_seat *seat, uint64_t ms) { seat->account.allowance_ms += ms; }
@@ -98,7 +112,6 @@ void sim_account_check(struct sim_seat *seat, bool renewed) {
     /* Trouble that is not over yet counts for the gap that begins now, too. */
     const bool over = a->fault_until_ms <= now_ms;
     a->allowance_ms = over ? 0 : a->fault_until_ms - now_ms + SIM_RECOVERY_MS;
-    a->failures = 0;
     a->renewed_ms = now_ms;
 }
 

@@ -66,6 +66,8 @@ struct sim_account {
     uint64_t fault_until_ms; /* end of the link's or the server's current trouble */
     uint64_t allowance_ms;   /* on top of SIM_PERIOD_MS, since renewed_ms */
     uint32_t failures;       /* charged since then: each makes the next delay longer */
+    uint32_t breaks;         /* of the connection, lately: the same for its delays */
+    uint64_t broken_ms;      /* when the last one was */
     uint64_t longest_gap_ms, longest_excess_ms;
 };
 

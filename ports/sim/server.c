@@ -78,7 +78,7 @@ static void count_request(struct sim_seat *seat) {
         sim_world_complain(w, seat->index, "too many requests in one minute");
 }
 
-static void carry_out(struct sim_seat *seat, struct sim_stream *s) {
+static void carry_out(struct sim_seat *seat, struct sim_stream *s, bool told) {
     struct sim_world *w = seat->world;
     const struct sim_record *record = sim_world_record(w, seat->index);
     const uint32_t renewals = record->renewals;
@@ -86,6 +86,7 @@ static void carry_out(struct sim_seat *seat, struct sim_stream *s) {
     if (record->renewals == renewals) return;
     w->totals.renewals++;
     sim_account_check(seat, true);
+    if (told) seat->account.failures = 0; /* else its delays go on growing */
 }
 
 static void asked(void *ctx, struct sim_stream *s) {
@@ -94,7 +95,7 @@ static void asked(void *ctx, struct sim_stream *s) {
     const struct sim_request *q = &s->request;
     const enum sim_fault fault = w->choose != NULL ? w->choose(w->ctx, q) : sim_faults_roll(w);
     count_request(seat);
-    if (carried_out(w, fault)) carry_out(seat, s);
+    if (carried_out(w, fault)) carry_out(seat, s, fault == SIM_FAULT_NONE);
     if (fault != SIM_FAULT_NONE) {
         spoil(w, fault, &s->reply);
         sim_account_fault(seat, fault, (uint32_t)s->reply.retry_after_s);

@@ -144,6 +144,7 @@ static void the_model_checks_what_the_real_one_checks(void **state) {
     };
     struct model m = {0};
     sim_api_init(&m.api, 1);
+    m.api.wall_us = INT64_C(1783000000000000); /* 2026-07-02 */
     m.api.records[0].name = "sim-0";
     m.api.complain = count;
     m.api.ctx = &m;
