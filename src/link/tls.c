@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <mbedtls/error.h>
+#include <mbedtls/platform.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -143,6 +144,23 @@ static int reason(struct fk_tls *t, int ret) {
     }
 }
 
+void mbedtls_ssl_handshake_free(mbedtls_ssl_context *ssl); /* library/ssl_misc.h, as pinned */
+
+/* Mbed TLS 3.6 keeps all of a TLS 1.3 handshake until the connection ends: the ephemeral key, the
+ * handshake's own traffic keys; 5 KB on 64 bits. It never looks at it again (after a handshake of
+ * TLS 1.2 it gives it back itself), nor do we look at the server's certificate, now verified. */
+static void forget_handshake(mbedtls_ssl_context *ssl) {
+    mbedtls_ssl_handshake_free(ssl);
+    mbedtls_free(ssl->MBEDTLS_PRIVATE(handshake));
+    ssl->MBEDTLS_PRIVATE(handshake) = NULL;
+    mbedtls_free(ssl->MBEDTLS_PRIVATE(transform_negotiate)); /* for TLS 1.2, never filled in 1.3 */
+    ssl->MBEDTLS_PRIVATE(transform_negotiate) = NULL;
+    mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
+    mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
+    mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
+    session->MBEDTLS_PRIVATE(peer_cert) = NULL;
+}
+
 static int finish_handshake(struct fk_tls *t) {
     if (mbedtls_ssl_get_alpn_protocol(&t->ssl) == NULL) {
         fk_log(t->cfg.log, FK_ERROR,
@@ -156,6 +174,7 @@ static int finish_handshake(struct fk_tls *t) {
            FK_STR("cipher", mbedtls_ssl_get_ciphersuite(&t->ssl)),
            FK_STR("chain_not_after", fk_tls_date(cert_end, t->not_after_s)),
            FK_INT("heap_peak", fk_crypto_heap()->peak_bytes));
+    forget_handshake(&t->ssl);
     t->state = FK_TLS_OPEN;
     return 0;
 }

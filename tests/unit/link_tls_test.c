@@ -67,6 +67,21 @@ static void every_kind_of_server_key(void **state) {
                   sizeof(struct fk_tls), FK_TLS_IN_MAX, FK_TLS_OUT_MAX);
 }
 
+static void what_the_handshake_took_is_given_back(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        (void)world_setup(NULL);
+        force_version(versions[i]);
+        start();
+        const uint32_t closed = w.heap.used_bytes;
+        assert_int_equal(connect_now(), 0);
+        assert_int_equal(echo(100), 0);
+        assert_null(w.tls.ssl.MBEDTLS_PRIVATE(handshake));
+        assert_true(w.heap.used_bytes - closed < FK_TLS_IN_MAX + FK_TLS_OUT_MAX + 2560);
+        finish();
+    }
+}
+
 static void a_bearer_token_needs_no_certificate(void **state) {
     (void)state;
     w.cfg.cert = NULL;
@@ -540,6 +555,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(data_passes_both_ways, world_setup),
         cmocka_unit_test_setup(every_kind_of_server_key, world_setup),
+        cmocka_unit_test_setup(what_the_handshake_took_is_given_back, world_setup),
         cmocka_unit_test_setup(a_bearer_token_needs_no_certificate, world_setup),
         cmocka_unit_test_setup(a_certificate_that_nobody_asks_for_does_no_harm, world_setup),
         cmocka_unit_test_setup(der_is_read_in_place, world_setup),
