@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// quiet is how long nothing may have been logged before what came since the
-	// last time is counted as one sample: an exchange takes a few milliseconds.
-	quiet = 200 * time.Millisecond
+	// quiet is how long nothing may have passed or been logged before what came
+	// since the last time is one sample: an exchange takes a few milliseconds.
+	quiet = 150 * time.Millisecond
 	// settled: the first reports and the flips that follow from them are over.
 	settled = 15 * time.Second
 	// whole: the node sends its whole status with every twelfth report.
@@ -90,7 +90,7 @@ func (t *tally) note(e event) {
 }
 
 // watch cuts the node's traffic into samples, one for each burst.
-func (l *lab) watch(ctx context.Context, name string, flags ...string) ([]tally, error) {
+func (l *lab) watch(ctx context.Context, name string, d time.Duration, flags ...string) ([]tally, error) {
 	p, err := l.proxy()
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (l *lab) watch(ctx context.Context, name string, flags ...string) ([]tally,
 		return nil, err
 	}
 	defer n.stop()
-	samples, err := sampleFor(n, l.sample, func() bytes { return counted(p) })
+	samples, err := sampleFor(n, d, func() bytes { return counted(p) })
 	if err == nil && p.Counts().ClientHellos != 1 {
 		err = fmt.Errorf("%s connected %d times instead of once", name, p.Counts().ClientHellos)
 	}
@@ -114,7 +114,7 @@ func (l *lab) watch(ctx context.Context, name string, flags ...string) ([]tally,
 
 func sampleFor(n *node, span time.Duration, count func() bytes) ([]tally, error) {
 	var samples []tally
-	var before bytes
+	var cut, last bytes // the counts at the end of the last sample, and a moment ago
 	var t tally
 	begin := time.Now().Add(settled)
 	for time.Since(begin) < span {
@@ -126,11 +126,14 @@ func sampleFor(n *node, span time.Duration, count func() bytes) ([]tally, error)
 			t.note(e)
 		case <-time.After(quiet):
 			now := count()
-			t.bytes = now.minus(before)
-			if time.Since(begin) > 0 && t.bytes.sum() > 0 {
-				samples = append(samples, t)
+			if now == last && now != cut {
+				t.bytes = now.minus(cut)
+				if time.Since(begin) > 0 {
+					samples = append(samples, t)
+				}
+				cut, t = now, tally{}
 			}
-			before, t = now, tally{}
+			last = now
 		}
 	}
 	return samples, nil
@@ -163,11 +166,11 @@ func (l *lab) femtokubelet(ctx context.Context) ([]figure, error) {
 	failed := make(chan error, 1)
 	go func() {
 		var err error
-		renewing, err = l.watch(ctx, "bench-renewing", "--lease-duration-seconds=4",
+		renewing, err = l.watch(ctx, "bench-renewing", l.sample, "--lease-duration-seconds=4",
 			"--node-status-report-frequency=24h")
 		failed <- err
 	}()
-	reporting, err := l.watch(ctx, "bench-reporting", "--node-status-update-frequency=1s",
+	reporting, err := l.watch(ctx, "bench-reporting", l.sample, "--node-status-update-frequency=1s",
 		"--node-status-report-frequency=2s")
 	if err = errors.Join(<-failed, err); err != nil {
 		return nil, err
@@ -199,30 +202,19 @@ func femtoFigures(renewing, reporting []tally) ([]figure, error) {
 
 // span is the check of the sum: a node as it comes, left alone.
 func (l *lab) span(ctx context.Context, d time.Duration) ([]figure, error) {
-	p, err := l.proxy()
+	samples, err := l.watch(ctx, "bench-span", d)
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
-	kubeconfig, err := l.kubeconfig("bench-span", p)
-	if err != nil {
-		return nil, err
+	var all tally
+	for _, t := range samples {
+		all.renewals += t.renewals
+		all.shorts += t.shorts
+		all.wholes += t.wholes
+		all.bytes.sent += t.bytes.sent
+		all.bytes.received += t.bytes.received
 	}
-	n, err := l.startNode(ctx, kubeconfig, "bench-span")
-	if err != nil {
-		return nil, err
-	}
-	defer n.stop()
-	go func() {
-		for range n.events {
-		}
-	}()
-	if err := sleep(ctx, 2*settled); err != nil {
-		return nil, err
-	}
-	before := counted(p)
-	if err := sleep(ctx, d); err != nil {
-		return nil, err
-	}
-	return []figure{{"span_wire_bytes_per_min", counted(p).minus(before).sum() / d.Minutes(), "B/min"}}, nil
+	fmt.Fprintf(os.Stderr, "bench: in %v: %d renewals, %d short reports, %d whole ones\n", d,
+		all.renewals, all.shorts, all.wholes)
+	return []figure{{"span_wire_bytes_per_min", all.bytes.sum() / d.Minutes(), "B/min"}}, nil
 }
