@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -130,15 +129,6 @@ func condition(n *core.Node, kind core.NodeConditionType) core.NodeCondition {
 		}
 	}
 	return core.NodeCondition{}
-}
-
-// transitions of all conditions, to be compared.
-func transitions(n *core.Node) string {
-	var text string
-	for _, c := range n.Status.Conditions {
-		text += fmt.Sprintf("%s=%s since %s; ", c.Type, c.Status, c.LastTransitionTime.UTC().Format(time.RFC3339))
-	}
-	return text
 }
 
 // inCluster gives the usual settings of a node in a cluster, and an observer.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,6 +92,7 @@ const leaveTimeout = 30 * time.Second
 // process is the body of the Linux port: build/release/femtokubelet.
 type process struct {
 	journal journal
+	tell    sync.Once
 	command *exec.Cmd
 	done    chan struct{} // closed when command has ended
 }
@@ -160,9 +162,13 @@ func (p *process) Start(t *testing.T, s settings) {
 	t.Cleanup(func() {
 		command.Process.Kill() // by handle: never somebody else's process
 		<-done
-		if t.Failed() {
-			t.Logf("log of the node:\n%s", p.journal.tail(80))
-		}
+	})
+	p.tell.Do(func() {
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("log of the node:\n%s", p.journal.tail(50))
+			}
+		})
 	})
 }
 
