@@ -177,8 +177,8 @@ static void patch_node(struct call *c) {
     else sim_json_merge(after, c->body);
     const char *refused = node_change_refused(c->record->node.doc, after);
     if (refused != NULL) {
-        sim_json_free(after);
         refuse(c, 403, "Forbidden", refused);
+        sim_json_free(after);
         return;
     }
     if (c->status) sim_rules_conditions(c->a, c->q->node, c->record->node.doc, after);

@@ -163,8 +163,8 @@ uint64_t sim_faults_run_loss(struct sim_seat *seat) {
         apply_weather(seat);
         sim_world_note(w, seat->index, 110, 0);
     } else {
-        const enum sim_loss_kind kind = (enum sim_loss_kind)fk_rng_below(&w->dice, SIM_LOSS_KINDS);
-        sim_faults_lose_link(seat, kind, loss_length_ms(w));
+        const uint32_t kind = fk_rng_below(&w->dice, SIM_LOSS_KINDS);
+        sim_faults_lose_link(seat, (enum sim_loss_kind)kind, loss_length_ms(w));
     }
     return seat->loss.due_ms;
 }

@@ -235,9 +235,9 @@ static struct fk_bytes read_string(struct reader *r) {
 }
 
 static size_t digits(struct reader *r) {
-    size_t n = 0;
-    while (r->p < r->end && *r->p >= '0' && *r->p <= '9') r->p++, n++;
-    return n;
+    const uint8_t *const begin = r->p;
+    while (r->p < r->end && *r->p >= '0' && *r->p <= '9') r->p++;
+    return (size_t)(r->p - begin);
 }
 
 static struct sim_json *read_number(struct reader *r, struct fk_bytes key) {

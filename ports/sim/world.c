@@ -56,7 +56,10 @@ static void emit(void *ctx, enum fk_level level, const char *message, const stru
 
 static void set_defaults(struct sim_options *o) {
     if (o->nodes == 0) o->nodes = 1;
-    if (o->latency_max_ms == 0) o->latency_min_ms = 1, o->latency_max_ms = 20;
+    if (o->latency_max_ms == 0) {
+        o->latency_min_ms = 1;
+        o->latency_max_ms = 20;
+    }
     if (o->heap_bytes == 0) o->heap_bytes = 65536;
 }
 
