@@ -73,6 +73,36 @@ static void a_server_stopped_for_60_s_is_not_hammered(void **state) {
     }
 }
 
+/* A slow server still answers PINGs: the connection stays, and the Lease in time. */
+static void a_slow_server_is_waited_for(void **state) {
+    (void)state;
+    struct story *s = story_plain(14);
+    sim_world_run_for(s->w, 100000);
+    s->w->slow_ms = 6000;
+    sim_world_run_for(s->w, 300000);
+    s->w->slow_ms = 0;
+    sim_world_run_for(s->w, 60000);
+    assert_int_equal(s->w->seats[0].link.opens, 1);
+    assert_int_equal(record_of(s)->times_unknown, 0);
+    end_story(s);
+}
+
+/* Two seconds each way, suddenly: worse than a satellite, and still no reason to reconnect. */
+static void a_latency_spike_is_no_silence(void **state) {
+    (void)state;
+    struct story *s = story_plain(15);
+    sim_world_run_for(s->w, 100000);
+    struct sim_link *l = &s->w->seats[0].link;
+    l->latency_min_ms = l->latency_max_ms = 2000;
+    sim_account_allow(&s->w->seats[0], 2000); /* the first renewal on the way */
+    sim_world_run_for(s->w, 60000);
+    l->latency_min_ms = 1;
+    l->latency_max_ms = 20;
+    sim_world_run_for(s->w, 60000);
+    assert_int_equal(l->opens, 1);
+    end_story(s);
+}
+
 /* ---- long enough to be told Unknown --------------------------------------------------------- */
 
 static void back_from_unknown(enum sim_loss_kind kind, uint64_t seed) {
@@ -171,6 +201,8 @@ int main(void) {
         cmocka_unit_test(a_silent_peer_is_noticed_within_15_s),
         cmocka_unit_test(silence_at_the_beginning_is_survived),
         cmocka_unit_test(a_server_stopped_for_60_s_is_not_hammered),
+        cmocka_unit_test(a_slow_server_is_waited_for),
+        cmocka_unit_test(a_latency_spike_is_no_silence),
         cmocka_unit_test(a_lapse_ends_with_a_new_transition),
         cmocka_unit_test(a_late_unknown_is_answered_soon),
         cmocka_unit_test(a_goaway_leads_to_one_new_connection),
