@@ -230,9 +230,12 @@ void sim_peer_reply(struct sim_peer *p, struct sim_stream *s, const char *date) 
                                        r->body_len > 0 ? &body : NULL) == 0);
 }
 
-void sim_peer_reset(struct sim_peer *p, const struct sim_stream *s, uint32_t code) {
+void sim_peer_reset(struct sim_peer *p, const struct sim_stream *s, bool refused) {
+    const uint32_t code = refused ? NGHTTP2_REFUSED_STREAM : NGHTTP2_INTERNAL_ERROR;
     FK_ASSERT(nghttp2_submit_rst_stream(p->session, NGHTTP2_FLAG_NONE, s->id, code) == 0);
 }
+
+const char *sim_peer_error(int err) { return nghttp2_strerror(err); }
 
 void sim_peer_goaway(struct sim_peer *p, int32_t last_stream) {
     FK_ASSERT(nghttp2_submit_goaway(p->session, NGHTTP2_FLAG_NONE, last_stream, NGHTTP2_NO_ERROR,

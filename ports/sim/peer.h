@@ -37,7 +37,8 @@ size_t sim_peer_pull(struct sim_peer *p, uint8_t *buf, size_t cap); /* whole fra
 
 /* date: the Date header's value, NULL for none. */
 void sim_peer_reply(struct sim_peer *p, struct sim_stream *stream, const char *date);
-void sim_peer_reset(struct sim_peer *p, const struct sim_stream *stream, uint32_t code);
+/* RST_STREAM: REFUSED_STREAM or INTERNAL_ERROR. */
+void sim_peer_reset(struct sim_peer *p, const struct sim_stream *stream, bool refused);
 void sim_peer_goaway(struct sim_peer *p, int32_t last_stream);
 
 #endif

@@ -1,6 +1,5 @@
 /* One connection's end at the API server: carries bytes, rolls the dice for each request, replies
  * when the time has come. */
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
 #include "base/date.h"
@@ -152,8 +151,8 @@ static void reply(struct sim_seat *seat, struct sim_stream *s) {
     struct sim_world *w = seat->world;
     s->due_ms = FK_NEVER;
     switch ((enum sim_fault)s->what) {
-    case SIM_FAULT_RESET: sim_peer_reset(p, s, NGHTTP2_INTERNAL_ERROR); break;
-    case SIM_FAULT_REFUSED: sim_peer_reset(p, s, NGHTTP2_REFUSED_STREAM); break;
+    case SIM_FAULT_RESET: sim_peer_reset(p, s, false); break;
+    case SIM_FAULT_REFUSED: sim_peer_reset(p, s, true); break;
     case SIM_FAULT_GOAWAY: sim_peer_goaway(p, s->id > 2 ? s->id - 2 : 0); break;
     case SIM_FAULT_SILENT: break;
     case SIM_FAULT_DEAF: sim_link_lose(&seat->link); break;
@@ -193,7 +192,7 @@ static void listen_to(struct sim_seat *seat) {
         if (len == 0) return;
         const int err = sim_peer_feed(&seat->peer, fk_bytes(buf, len));
         if (err == 0) continue;
-        sim_world_complain(seat->world, seat->index, nghttp2_strerror(err));
+        sim_world_complain(seat->world, seat->index, sim_peer_error(err));
         sim_link_break(&seat->link, FK_E_RESET);
         return;
     }
