@@ -33,6 +33,7 @@ void sim_peer_close(struct sim_peer *p); /* idempotent */
 void sim_peer_free(struct sim_peer *p);
 
 int sim_peer_feed(struct sim_peer *p, struct fk_bytes bytes);       /* 0, or nghttp2's error */
+const char *sim_peer_error(int err);                                /* of feed, in words */
 size_t sim_peer_pull(struct sim_peer *p, uint8_t *buf, size_t cap); /* whole frames, cap > 1100 */
 
 /* date: the Date header's value, NULL for none. */
