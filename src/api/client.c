@@ -310,6 +310,7 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
         .body = request->document,
         .body_ctx = request->owner,
         .window = request->wants_body ? FK_REPLY_WINDOW : 0,
+        .lingers = request->lingers,
     };
     const int32_t stream = fk_h2_submit(&c->h2, &wire);
     if (stream < 0) return stream;

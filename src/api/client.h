@@ -45,6 +45,7 @@ struct fk_request {
     char path[FK_PATH_MAX];
     bool path_repeats;  /* the same path will be asked again soon (HPACK may keep it) */
     bool wants_body;    /* false: the body of a 2xx reply is never even sent to us */
+    bool lingers;       /* no body, and the same again soon: as in struct fk_h2_request */
     bool metadata_only; /* reply: PartialObjectMetadata instead of the object */
 
     /* JSON, written piece by piece: the same bytes at each call until the response. NULL: none. */

@@ -107,6 +107,7 @@ static bool request(void *self, struct fk_now now, struct fk_request *req) {
         fk_request_make(req, create ? FK_POST : FK_PATCH_MERGE, LEASES, create ? NULL : name, "");
         req->document = l->state == FK_LEASE_RENEW ? renewal_document : whole_document;
         req->path_repeats = !create;
+        req->lingers = l->state == FK_LEASE_RENEW;
     }
     req->reply = &reply;
     req->owner = l;

@@ -38,6 +38,7 @@ struct fk_h2_stream {
     size_t head_size; /* of the header block that is coming in */
     struct fk_h2_head head;
     int32_t id;
+    bool lingers;
     bool head_in;
     bool in_handler; /* so it cannot end now, only be marked */
     bool cancelled;
@@ -146,13 +147,23 @@ static bool report_head(struct fk_h2 *h, struct fk_h2_stream *s) {
     return false;
 }
 
+/* Nothing of the body is wanted. */
+static void unwanted(struct fk_h2 *h, struct fk_h2_stream *s) {
+    if (!s->lingers || h->lingering != 0) {
+        reset(h, s, NGHTTP2_NO_ERROR, 0);
+        return;
+    }
+    h->lingering = s->id;
+    finish(h, s, 0);
+}
+
 /* A header block is complete: of an interim reply, of the reply, or trailers. */
 static void take_headers(struct fk_h2 *h, struct fk_h2_stream *s, bool end) {
     const bool interim = s->head.status >= 100 && s->head.status < 200;
     s->head_size = 0;
     if (!s->head_in && (interim || !report_head(h, s))) return;
     if (end) complete(h, s);
-    else if (s->window == 0) reset(h, s, NGHTTP2_NO_ERROR, 0);
+    else if (s->window == 0) unwanted(h, s);
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
@@ -237,6 +248,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *c
     (void)session;
     struct fk_h2 *h = ctx;
     struct fk_h2_stream *s = find(h, id);
+    if (h->lingering == id) h->lingering = 0;
     if (s != NULL) finish(h, s, code == NGHTTP2_REFUSED_STREAM ? FK_E_REFUSED : FK_E_PROTO);
     return 0;
 }
@@ -380,14 +392,16 @@ int fk_h2_ping(struct fk_h2 *h) {
 
 /* ---- requests ----------------------------------------------------------------------------- */
 
-/* nghttp2 copies both before submit returns; its type merely lacks the const. */
+/* nghttp2 refers to both until the header block is made, and writes to neither; its type merely
+ * lacks the const. */
 static nghttp2_nv field(struct fk_bytes name, struct fk_bytes value, bool index) {
     return (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.p,
         .namelen = name.len,
         .value = (uint8_t *)(uintptr_t)value.p,
         .valuelen = value.len,
-        .flags = index ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX,
+        .flags = (uint8_t)(NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE |
+                           (index ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX)),
     };
 }
 static nghttp2_nv pseudo(const char *name, const char *value, bool index) {
@@ -401,11 +415,21 @@ static int32_t submit(struct fk_h2 *h, const struct fk_h2_request *r) {
         pseudo(":authority", r->authority, true),
         pseudo(":path", r->path, r->path_repeats),
     };
+    fields[3].flags &= (uint8_t)~NGHTTP2_NV_FLAG_NO_COPY_VALUE; /* the path is the caller's */
     for (size_t i = 0; i < r->header_count; i++)
         fields[4 + i] = field(r->headers[i].name, r->headers[i].value, !r->headers[i].secret);
     const nghttp2_data_provider2 body = {.read_callback = read_body};
     return nghttp2_submit_request2(h->session, NULL, fields, 4 + r->header_count,
                                    r->body != NULL ? &body : NULL, NULL);
+}
+
+/* Queues what the stream before has left undone; 0 or nghttp2's error. */
+static int reset_lingering(struct fk_h2 *h) {
+    if (h->lingering == 0) return 0;
+    const int rv =
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, h->lingering, NGHTTP2_NO_ERROR);
+    if (rv == 0) h->lingering = 0;
+    return rv;
 }
 
 static bool crowded(const struct fk_h2 *h) {
@@ -423,7 +447,8 @@ int32_t fk_h2_submit(struct fk_h2 *h, const struct fk_h2_request *r) {
     if (h->draining) return FK_E_CLOSED;
     if (crowded(h)) return FK_E_BUSY;
     struct fk_h2_stream *s = fk_heap_alloc(h->heap, sizeof *s);
-    const int32_t id = s != NULL ? submit(h, r) : NGHTTP2_ERR_NOMEM;
+    int32_t id = s != NULL ? reset_lingering(h) : NGHTTP2_ERR_NOMEM;
+    if (id == 0) id = submit(h, r);
     if (id < 0) { /* nothing was begun; also when all stream ids are spent */
         fk_heap_free(h->heap, s);
         h->failures = h->heap->failures;
@@ -435,6 +460,7 @@ int32_t fk_h2_submit(struct fk_h2 *h, const struct fk_h2_request *r) {
         .body = r->body,
         .body_ctx = r->body_ctx,
         .window = r->window,
+        .lingers = r->lingers,
     };
     h->streams = s;
     return id;

@@ -440,6 +440,51 @@ static void unwanted_body_is_never_sent(void **state) {
     stop();
 }
 
+/* Reset with the next request, in the same pull; ended for us with its head all the same. */
+static void a_lingering_stream_is_reset_with_the_next_request(void **state) {
+    (void)state;
+    start();
+    rig.reply = &(struct h2_peer_reply){.status = "200", .body_len = 400};
+    struct fk_h2_request request = patch(0, 50);
+    request.lingers = true;
+    (void)submit(request);
+    run();
+    expect_log("H1 200 -1 -1 0;E1 0;");
+    assert_false(h2_peer_stream(&rig.peer, 1)->reset);
+    assert_false(fk_h2_pending(&rig.h));
+    (void)submit(request);
+    uint8_t buf[1024];
+    const int len = fk_h2_pull(&rig.h, buf, sizeof buf);
+    assert_int_equal(fk_h2_pull(&rig.h, buf + len, 1), 0);
+    assert_int_equal(h2_peer_feed(&rig.peer, fk_bytes(buf, (size_t)len)), 0);
+    assert_int_equal(h2_peer_stream(&rig.peer, 1)->reset_code, NGHTTP2_NO_ERROR);
+    assert_true(h2_peer_stream(&rig.peer, 1)->reset && h2_peer_stream(&rig.peer, 3)->ended);
+    run();
+    expect_log("H3 200 -1 -1 0;E3 0;");
+    stop();
+}
+
+/* The server may do that itself, or answer without a body: then nothing is left to be reset. */
+static void a_lingering_stream_may_end_otherwise(void **state) {
+    (void)state;
+    for (size_t body_len = 0; body_len <= 400; body_len += 400) {
+        start();
+        rig.reply = &(struct h2_peer_reply){.status = "200", .body_len = body_len};
+        struct fk_h2_request request = patch(0, 50);
+        request.lingers = true;
+        (void)submit(request);
+        run();
+        if (body_len > 0) h2_peer_reset(&rig.peer, 1, NGHTTP2_CANCEL);
+        run();
+        expect_log("H1 200 -1 -1 0;E1 0;");
+        (void)submit(request);
+        run();
+        assert_false(h2_peer_stream(&rig.peer, 1)->reset);
+        expect_log("H3 200 -1 -1 0;E3 0;");
+        stop();
+    }
+}
+
 /* Also while the server has not acknowledged our SETTINGS, when nghttp2 counts from 65535. */
 static void granted_window_is_kept_open(void **state) {
     (void)state;
@@ -1194,6 +1239,8 @@ int main(void) {
         cmocka_unit_test(one_request_is_one_pull),
         cmocka_unit_test(long_header_block),
         cmocka_unit_test(unwanted_body_is_never_sent),
+        cmocka_unit_test(a_lingering_stream_is_reset_with_the_next_request),
+        cmocka_unit_test(a_lingering_stream_may_end_otherwise),
         cmocka_unit_test(granted_window_is_kept_open),
         cmocka_unit_test(error_head_then_grant),
         cmocka_unit_test(second_grant_changes_nothing),
