@@ -146,6 +146,11 @@
 #define FK_REFUSED_RETRY_MS 30000
 #endif
 
+/* How often to ask again while no reply has carried a Date. */
+#ifndef FK_NO_DATE_RETRY_MS
+#define FK_NO_DATE_RETRY_MS 5000
+#endif
+
 /* The longest Retry-After that a duty heeds. A server that asks for more would have the node lose
  * its Lease by good manners. */
 #ifndef FK_RETRY_AFTER_MAX_MS

@@ -90,6 +90,14 @@ static uint64_t next_renewal(const struct fk_lease *l, uint64_t now_ms) {
     return next_ms > now_ms ? next_ms : now_ms;
 }
 
+/* Never write 1970. What brings the date is a reply, so there must be one: read again. */
+static bool wait_for_date(struct fk_lease *l, struct fk_now now) {
+    fk_log(l->env.log, FK_WARN, "the API server's replies carry no Date: the lease cannot be dated",
+           FK_INT("retry_ms", FK_NO_DATE_RETRY_MS));
+    go(l, FK_LEASE_READ, fk_after(now.mono_ms, FK_NO_DATE_RETRY_MS));
+    return false;
+}
+
 static bool request(void *self, struct fk_now now, struct fk_request *req) {
     struct fk_lease *l = self;
     const char *name = l->env.config->name;
@@ -98,10 +106,7 @@ static bool request(void *self, struct fk_now now, struct fk_request *req) {
         req->wants_body = true;
         fk_lease_reader_begin(&l->reader, name);
     } else {
-        if (now.wall_us == FK_WALL_UNKNOWN) { /* no reply with a Date yet: never write 1970 */
-            l->due_ms = fk_after(now.mono_ms, 1000);
-            return false;
-        }
+        if (now.wall_us == FK_WALL_UNKNOWN) return wait_for_date(l, now);
         advance(l, now.wall_us);
         const bool create = l->state == FK_LEASE_CREATE;
         fk_request_make(req, create ? FK_POST : FK_PATCH_MERGE, LEASES, create ? NULL : name, "");

@@ -70,23 +70,22 @@ static void after_loss(struct fk_node *n, struct fk_now now) {
     fk_register_again(&n->registration, now);
 }
 
-/* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered. The Node
- * is read before the first status that follows, since that status needs a new transition time. */
+/* The Lease lapsed, or nearly: whoever wrote Unknown into our conditions must be answered, and the
+ * next status needs a new transition time. So the Node is read as soon as the connection is there,
+ * when the Lease is renewed again, and once more a while after that. */
 static void after_lapse(struct fk_node *n, struct fk_now now) {
     const bool never = n->lease.renewed_ms == FK_NEVER;
     const uint64_t renewed_ms = never ? n->started_ms : n->lease.renewed_ms;
     const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
     const bool overdue = now.mono_ms - renewed_ms > allowed_ms;
-    bool look = overdue && !n->lapsed && fk_client_ready(&n->client);
-    n->lapsed = overdue && (n->lapsed || look);
-    if (renewed_ms - n->renewed_ms > allowed_ms) {
+    bool look = now.mono_ms >= n->look_ms;
+    if (look) n->look_ms = FK_NEVER;
+    if (overdue && !n->lapsed && fk_client_ready(&n->client)) n->lapsed = look = true;
+    if (!overdue && n->lapsed) {
+        n->lapsed = false;
+        look = true;
         n->look_ms = fk_after(now.mono_ms, FK_LOOK_AGAIN_MS);
-        look = true;
-    } else if (now.mono_ms >= n->look_ms) {
-        n->look_ms = FK_NEVER;
-        look = true;
     }
-    n->renewed_ms = renewed_ms;
     if (look) fk_register_again(&n->registration, now);
 }
 
@@ -172,7 +171,7 @@ int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
                           .log = setup->log,
                           .ghost_ms = FK_NEVER,
                           .look_ms = FK_NEVER};
-    n->started_ms = n->renewed_ms = n->port.ops->mono_ms(n->port.ctx);
+    n->started_ms = n->port.ops->mono_ms(n->port.ctx);
     fk_rng_seed(&n->rng, setup->seed);
     const struct fk_client_config client = {
         .pipe = setup->pipe,

@@ -47,9 +47,8 @@ struct fk_node {
     struct fk_status status;
     uint32_t rounds_seen; /* of registration */
     uint64_t started_ms;
-    uint64_t renewed_ms; /* last renewal that was looked at; the start, before the first */
-    uint64_t look_ms;    /* when to read the Node once more after a lapse; FK_NEVER: not */
-    bool lapsed;         /* the Lease is overdue, and the Node has been read for that */
+    uint64_t look_ms; /* when to read the Node once more after a lapse; FK_NEVER: not */
+    bool lapsed;      /* the Lease is overdue, and the Node has been read for that */
     uint64_t gateway_id;
     uint64_t ghost_ms; /* when the gateway changed; FK_NEVER: never */
     bool leaving;
