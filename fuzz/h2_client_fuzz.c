@@ -102,6 +102,7 @@ static int32_t submit(struct node *n, uint8_t how) {
                                                .header_count = 1,
                                                .body = (how & 4) != 0 ? put_body : NULL,
                                                .window = (how & 8) != 0 ? 100 : 0,
+                                               .lingers = (how & 16) != 0,
                                            });
     if (id < 0) return id;
     MUST(*state_of(n, id) == NEVER);

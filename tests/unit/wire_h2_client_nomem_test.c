@@ -108,6 +108,7 @@ static int32_t ask(const char *path, uint32_t window, bool body) {
         .header_count = 2,
         .body = body ? put_body : NULL,
         .window = window,
+        .lingers = window == 0,
     };
     const int32_t id = fk_h2_submit(&h, &request);
     if (id > 0) submitted++;
