@@ -44,6 +44,11 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	if shared.cluster != nil {
+		forbidden, err := forbiddenRequests(shared.cluster.AuditLog())
+		if err != nil || len(forbidden) > 0 {
+			fmt.Fprintln(os.Stderr, "FAIL: nodes asked for what they may not have:", err, forbidden)
+			code = max(code, 1)
+		}
 		if err := shared.cluster.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
