@@ -77,7 +77,7 @@ void sim_account_fault(struct sim_seat *seat, enum sim_fault fault, uint32_t ret
     if (fault == SIM_FAULT_DEAF) ms += FK_PING_AFTER_MS + FK_PING_TIMEOUT_MS;
     if (fault == SIM_FAULT_SILENT || fault == SIM_FAULT_GOAWAY || fault == SIM_FAULT_LAST)
         ms += FK_REQUEST_TIMEOUT_MS; /* a draining connection waits for its other requests */
-    if (fault >= SIM_FAULT_401 && fault <= SIM_FAULT_422) ms += FK_REFUSED_RETRY_MS;
+    if (fault >= SIM_FAULT_401 && fault <= SIM_FAULT_422) ms += FK_REFUSED_MAX_MS * 5 / 4;
     a->allowance_ms += ms;
 }
 

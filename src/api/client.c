@@ -21,6 +21,7 @@ static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
         .reason = FK_REASON_NONE,
         .message = "",
     };
+    if (slot->expired && err == 0) err = FK_E_TIMEOUT; /* its head came, its body never did */
     /* A 2xx whose body broke off is no success; an error stays one, body or not. */
     if (err != 0 && (slot->status == 0 || succeeded(slot->status))) {
         response.status = slot->expired ? FK_E_TIMEOUT : err;
@@ -79,10 +80,7 @@ static void on_end(void *ctx, int32_t stream, int err) {
     if (slot != NULL) answer(c, slot, err == FK_E_CLOSED && c->lost_err != 0 ? c->lost_err : err);
 }
 
-static void on_pong(void *ctx) {
-    struct fk_client *c = ctx;
-    c->pinged_ms = FK_NEVER;
-}
+static void on_pong(void *ctx) { (void)ctx; /* any byte is a sign of life: see receive */ }
 
 static void on_goaway(void *ctx) {
     struct fk_client *c = ctx;
@@ -332,11 +330,6 @@ void fk_client_init(struct fk_client *c, const struct fk_client_config *config) 
     c->pinged_ms = FK_NEVER;
     fk_rng_seed(&c->rng, config->seed);
     fk_backoff_init(&c->backoff, FK_RECONNECT_MIN_MS, FK_RECONNECT_MAX_MS);
-}
-
-void fk_client_reconnect(struct fk_client *c, uint64_t mono_ms) {
-    c->now = fk_clock_read(&c->clock, mono_ms);
-    if (c->state != FK_LINK_DOWN) lose(c, FK_E_CANCELLED);
 }
 
 bool fk_client_shutdown(struct fk_client *c, uint64_t mono_ms) {

@@ -134,9 +134,6 @@ bool fk_client_ready(const struct fk_client *c);
  * call; owner and what document reads must last until the response. */
 int fk_client_submit(struct fk_client *c, const struct fk_request *request);
 
-/* Drops the connection and makes a new one as after any loss; for changed credentials or routes. */
-void fk_client_reconnect(struct fk_client *c, uint64_t mono_ms);
-
 /* Leaves: says GOAWAY and closes once that is out. True when closed, false to be called again;
  * requests under way are answered FK_E_CANCELLED. step must not be called in between. */
 bool fk_client_shutdown(struct fk_client *c, uint64_t mono_ms);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 
+#define STEADY_PERCENT 3 /* free heap may ripple by this much and count as unchanged */
 #define FRESH_MS 600000u /* ten minutes: how long coffee and first impressions last */
 
 static struct fk_judgement say(enum fk_condition_status status, const char *reason,
@@ -11,11 +12,11 @@ static struct fk_judgement say(enum fk_condition_status status, const char *reas
 
 /* Whether free heap is above so many percent. */
 static bool free_above(const struct fk_facts *f, uint32_t percent) {
-    return (uint64_t)f->heap_free_bytes * 100 > (uint64_t)f->heap_total_bytes * percent;
+    return (uint64_t)f->heap_steady_bytes * 100 > (uint64_t)f->heap_total_bytes * percent;
 }
 
 static bool free_below(const struct fk_facts *f, uint32_t percent) {
-    return (uint64_t)f->heap_free_bytes * 100 < (uint64_t)f->heap_total_bytes * percent;
+    return (uint64_t)f->heap_steady_bytes * 100 < (uint64_t)f->heap_total_bytes * percent;
 }
 
 static struct fk_judgement ready(const struct fk_facts *f, bool was) {
@@ -130,14 +131,25 @@ void fk_conditions_adopt(struct fk_conditions *c, const struct fk_node_condition
     }
 }
 
+/* Free heap without its ripple, so that no condition flaps at a threshold. */
+static uint32_t steady(const struct fk_conditions *c, const struct fk_facts *facts) {
+    const uint32_t was = c->heap_steady_bytes, is = facts->heap_free_bytes;
+    const uint32_t moved = was > is ? was - is : is - was;
+    return moved > facts->heap_total_bytes / 100 * STEADY_PERCENT ? is : was;
+}
+
 unsigned fk_conditions_judge(struct fk_conditions *c, const struct fk_facts *facts,
                              int64_t wall_us) {
     FK_ASSERT(wall_us != FK_WALL_UNKNOWN);
+    struct fk_facts f = *facts;
+    if (!c->judged) c->heap_steady_bytes = facts->heap_free_bytes;
+    c->judged = true;
+    f.heap_steady_bytes = c->heap_steady_bytes = steady(c, facts);
     unsigned flips = 0;
     for (size_t i = 0; i < FK_CONDITIONS; i++) {
         struct fk_condition *condition = &c->all[i];
         const struct fk_judgement was = condition->now;
-        condition->now = kinds[i].judge(facts, condition->known && was.status == FK_CONDITION_TRUE);
+        condition->now = kinds[i].judge(&f, condition->known && was.status == FK_CONDITION_TRUE);
         if (condition->known && condition->now.status == was.status) continue;
         condition->known = true;
         condition->transition_us = wall_us;
@@ -163,7 +175,7 @@ void fk_conditions_put(const struct fk_conditions *c, struct fk_json *j, int64_t
         fk_json_str(j, "type", kinds[i].type);
         fk_json_str(j, "status", truth_text(condition->now.status));
         fk_json_time(j, "lastHeartbeatTime", heartbeat_us);
-        if (whole) {
+        if (whole || i == FK_CONDITION_READY) {
             fk_json_time(j, "lastTransitionTime", condition->transition_us);
             fk_json_str(j, "reason", condition->now.reason);
             fk_json_str(j, "message", condition->now.message);

@@ -14,6 +14,7 @@
 struct fk_facts {
     uint64_t uptime_ms;
     uint32_t heap_free_bytes, heap_total_bytes; /* total > 0 */
+    uint32_t heap_steady_bytes;                 /* fk_conditions_judge fills it in */
     uint32_t memory_pressure_bytes;
     uint32_t reconnects; /* connections after the first */
     uint32_t renewals;   /* of the Lease */
@@ -50,6 +51,8 @@ struct fk_condition {
 
 struct fk_conditions {
     struct fk_condition all[FK_CONDITIONS];
+    bool judged;
+    uint32_t heap_steady_bytes; /* free heap as the jokes see it: small changes left out */
 };
 
 const char *fk_conditions_type(size_t index);
@@ -63,8 +66,8 @@ void fk_conditions_adopt(struct fk_conditions *c, const struct fk_node_condition
 unsigned fk_conditions_judge(struct fk_conditions *c, const struct fk_facts *facts,
                              int64_t wall_us);
 
-/* Writes the items of status.conditions. Short: type, status and heartbeat only, for a server that
- * already has the rest. */
+/* Writes the items of status.conditions. Not whole: type, status and heartbeat only, for a server
+ * that already has the rest; but Ready always whole, since others write to it, too. */
 void fk_conditions_put(const struct fk_conditions *c, struct fk_json *j, int64_t heartbeat_us,
                        bool whole);
 

@@ -143,6 +143,12 @@ int fk_config_check(const struct fk_node_config *c, struct fk_writer *why) {
                      "with a letter or digit, at most 253");
     if (strcmp(c->system.operating_system, "linux") == 0)
         return wrong(why, "operating system", "linux", "must not be claimed");
+    if (!fk_config_label_value_valid(c->hostname))
+        return wrong(why, "host name", c->hostname,
+                     "cannot be the label kubernetes.io/hostname: up to 63 letters, digits, '-', "
+                     "'_' and '.'");
+    if (!fk_config_label_value_valid(c->system.architecture))
+        return wrong(why, "architecture", c->system.architecture, "cannot be a label");
     int err = 0;
     for (size_t i = 0; i < c->label_count && err == 0; i++) err = check_label(&c->labels[i], why);
     for (size_t i = 0; i < c->taint_count && err == 0; i++) err = check_taint(&c->taints[i], why);

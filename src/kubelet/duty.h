@@ -17,11 +17,6 @@ struct fk_duty_ops {
     bool (*request)(void *self, struct fk_now now, struct fk_request *request);
 };
 
-struct fk_duty {
-    const struct fk_duty_ops *ops;
-    void *self;
-};
-
 /* What every duty is given at its beginning. */
 struct fk_duty_env {
     const struct fk_node_config *config;
@@ -31,15 +26,22 @@ struct fk_duty_env {
 
 /* When to try again after an answer that was no success: the one place for that decision. */
 struct fk_retry {
-    struct fk_backoff backoff;
+    struct fk_backoff failed;
+    struct fk_backoff refused;
+    bool turned;
 };
 
 void fk_retry_init(struct fk_retry *r);
-static inline void fk_retry_reset(struct fk_retry *r) { fk_backoff_reset(&r->backoff); }
+void fk_retry_reset(struct fk_retry *r);
 
-/* Milliseconds to wait; grows with each call until reset. Honours Retry-After up to
- * FK_RETRY_AFTER_MAX_MS, and waits FK_REFUSED_RETRY_MS at least where repeating will not help soon.
- * Logs the failure once per call: what was tried, the status, the server's reason in words. */
+/* Milliseconds to wait before the other request that an answer leads to (it is gone: create it; it
+ * is there: read it). None the first time, so that what is ordinary is quick; growing ones from
+ * then on until reset, so that a server that contradicts itself is not asked at wire speed. */
+uint32_t fk_retry_turn(struct fk_retry *r, const struct fk_duty_env *env);
+
+/* Milliseconds to wait before the same request again; grows with each call until reset, slower
+ * where repeating will not help soon. Honours Retry-After up to FK_RETRY_AFTER_MAX_MS. Logs the
+ * failure: what was tried, the status, the server's reason in words, what the operator can do. */
 uint32_t fk_retry_after(struct fk_retry *r, const struct fk_duty_env *env, const char *what,
                         const struct fk_response *response);
 

@@ -13,7 +13,7 @@ static void put_owner(struct fk_json *j, const struct fk_lease *l) {
     fk_json_str(j, "apiVersion", "v1");
     fk_json_str(j, "kind", "Node");
     fk_json_str(j, "name", l->env.config->name);
-    fk_json_str(j, "uid", l->node_uid);
+    fk_json_str(j, "uid", l->owner_uid);
     fk_json_object_end(j);
     fk_json_array_end(j);
 }
@@ -108,6 +108,7 @@ static bool request(void *self, struct fk_now now, struct fk_request *req) {
     } else {
         if (now.wall_us == FK_WALL_UNKNOWN) return wait_for_date(l, now);
         advance(l, now.wall_us);
+        memcpy(l->owner_uid, l->node_uid, sizeof l->owner_uid);
         const bool create = l->state == FK_LEASE_CREATE;
         fk_request_make(req, create ? FK_POST : FK_PATCH_MERGE, LEASES, create ? NULL : name, "");
         req->document = l->state == FK_LEASE_RENEW ? renewal_document : whole_document;
@@ -126,10 +127,20 @@ static void body(void *owner, struct fk_bytes piece) {
     (void)fk_lease_reader_feed(&l->reader, piece); /* its error shows at the end */
 }
 
+static void failed(struct fk_lease *l, struct fk_now now, const struct fk_response *res) {
+    l->failures++;
+    l->due_ms = fk_after(now.mono_ms, fk_retry_after(&l->retry, &l->env, "lease", res));
+}
+
 static void read_done(struct fk_lease *l, struct fk_now now) {
     const struct fk_lease_reader *r = &l->reader;
-    if (fk_lease_reader_end(r) == 0 && r->renew_us > l->renew_us)
-        l->renew_us = r->renew_us; /* FK_WALL_UNKNOWN is below any */
+    if (fk_lease_reader_end(r) != 0) {
+        const struct fk_response garbled = {.status = FK_E_PARSE,
+                                            .message = "the reply is not a Lease"};
+        failed(l, now, &garbled);
+        return;
+    }
+    if (r->renew_us > l->renew_us) l->renew_us = r->renew_us; /* FK_WALL_UNKNOWN is below any */
     if (r->holder == FK_HOLDER_OTHER)
         fk_log(l->env.log, FK_WARN, "lease was held by another: taking it over",
                FK_STR("lease", l->env.config->name));
@@ -138,6 +149,7 @@ static void read_done(struct fk_lease *l, struct fk_now now) {
 
 static void renewed(struct fk_lease *l, struct fk_now now) {
     const bool first = l->renewals == 0;
+    fk_retry_reset(&l->retry);
     l->renewals++;
     if (l->renewed_ms != FK_NEVER && now.mono_ms - l->renewed_ms > l->longest_gap_ms)
         l->longest_gap_ms = now.mono_ms - l->renewed_ms;
@@ -148,7 +160,6 @@ static void renewed(struct fk_lease *l, struct fk_now now) {
 }
 
 static void succeeded(struct fk_lease *l, struct fk_now now) {
-    fk_retry_reset(&l->retry);
     if (l->state == FK_LEASE_READ) read_done(l, now);
     else renewed(l, now);
 }
@@ -159,11 +170,6 @@ static void orphaned(struct fk_lease *l) {
     fk_log(l->env.log, FK_WARN, "lease is gone: looking after the node, then creating it again",
            FK_STR("lease", l->env.config->name));
     go(l, FK_LEASE_ORPHANED, FK_NEVER);
-}
-
-static void failed(struct fk_lease *l, struct fk_now now, const struct fk_response *res) {
-    l->failures++;
-    l->due_ms = fk_after(now.mono_ms, fk_retry_after(&l->retry, &l->env, "lease", res));
 }
 
 static void absent(struct fk_lease *l, struct fk_now now, const struct fk_response *res) {

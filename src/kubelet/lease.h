@@ -31,13 +31,15 @@ struct fk_lease {
     uint32_t renewals;       /* successes, creations included */
     uint32_t failures;
     struct fk_retry retry;
-    const char *node_uid; /* the register duty's */
+    const char *node_uid; /* the register duty's; may change while a request is under way */
+    char owner_uid[FK_UID_MAX + 1]; /* as written by the request under way */
     struct fk_lease_reader reader;
 };
 
 void fk_lease_init(struct fk_lease *l, const struct fk_duty_env *env);
 
-/* The Node is there with this UID (kept by reference): begin, or begin anew. */
+/* The Node is there with this UID (FK_UID_MAX + 1 bytes, kept by reference): begin, or begin anew.
+ */
 void fk_lease_start(struct fk_lease *l, struct fk_now now, const char *node_uid);
 
 extern const struct fk_duty_ops fk_lease_ops; /* self: struct fk_lease * */

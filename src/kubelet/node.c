@@ -79,7 +79,10 @@ static void after_lapse(struct fk_node *n, struct fk_now now) {
     const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
     const bool overdue = now.mono_ms - renewed_ms > allowed_ms;
     bool look = now.mono_ms >= n->look_ms;
-    if (look) n->look_ms = FK_NEVER;
+    if (look) { /* a look under way does not count, it may have come too early */
+        const bool idle = n->registration.state == FK_REGISTER_DONE;
+        n->look_ms = idle ? FK_NEVER : fk_after(now.mono_ms, FK_LOOK_AGAIN_MS);
+    }
     if (overdue && !n->lapsed && fk_client_ready(&n->client)) n->lapsed = look = true;
     if (!overdue && n->lapsed) {
         n->lapsed = false;
@@ -91,13 +94,18 @@ static void after_lapse(struct fk_node *n, struct fk_now now) {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* A status tells what the server's copy should become, so it waits until that copy has been read
+ * where it must be, and while the Lease is overdue: somebody may be writing Unknown into it. */
+static bool status_must_wait(const struct fk_node *n) {
+    return n->registration.state != FK_REGISTER_DONE || (n->lapsed && !n->leaving);
+}
+
 /* Registration adopts conditions, and a status under way is written from them: one at a time. */
 static uint64_t due_of(const struct fk_node *n, int which) {
     switch (which) {
     case LEASE: return fk_lease_ops.due(&n->lease);
     case REGISTER: return n->status.in_flight ? FK_NEVER : fk_register_ops.due(&n->registration);
-    default:
-        return n->registration.state != FK_REGISTER_DONE ? FK_NEVER : fk_status_ops.due(&n->status);
+    default: return status_must_wait(n) ? FK_NEVER : fk_status_ops.due(&n->status);
     }
 }
 

@@ -81,6 +81,7 @@ static void body(void *owner, struct fk_bytes piece) {
 }
 
 static void done(struct fk_register *r) {
+    fk_retry_reset(&r->retry);
     r->rounds++;
     fk_log(r->env.log, FK_INFO, "node registered", FK_STR("node", r->env.config->name),
            FK_STR("uid", r->uid));
@@ -95,7 +96,6 @@ static void failed(struct fk_register *r, struct fk_now now, const struct fk_res
 static bool take_uid(struct fk_register *r, struct fk_now now) {
     if (fk_node_reader_end(&r->reader) == 0 && r->reader.uid[0] != '\0') {
         memcpy(r->uid, r->reader.uid, sizeof r->uid);
-        r->registered = true;
         return true;
     }
     const struct fk_response garbled = {.status = FK_E_PARSE, .message = "the reply is not a Node"};
@@ -105,7 +105,6 @@ static bool take_uid(struct fk_register *r, struct fk_now now) {
 }
 
 static void succeeded(struct fk_register *r, struct fk_now now) {
-    fk_retry_reset(&r->retry);
     switch (r->state) {
     case FK_REGISTER_CREATE:
         if (take_uid(r, now)) done(r);
@@ -118,22 +117,34 @@ static void succeeded(struct fk_register *r, struct fk_now now) {
     }
 }
 
+/* An answer that leads to another request. */
+static void turn(struct fk_register *r, enum fk_register_state state, struct fk_now now) {
+    go(r, state, fk_after(now.mono_ms, fk_retry_turn(&r->retry, &r->env)));
+}
+
+static void absent(struct fk_register *r, struct fk_now now, const struct fk_response *res) {
+    if (r->state == FK_REGISTER_CREATE) failed(r, now, res);
+    else turn(r, FK_REGISTER_CREATE, now); /* deleted under us */
+}
+
+/* Labels that somebody forbids are no reason to be no node. */
+static void refused(struct fk_register *r, struct fk_now now, const struct fk_response *res) {
+    failed(r, now, res);
+    if (r->state == FK_REGISTER_REPAIR) done(r);
+}
+
 static void response(void *owner, struct fk_now now, const struct fk_response *res) {
     struct fk_register *r = owner;
     r->in_flight = false;
     switch (fk_status_verdict(res->status, res->reason)) {
     case FK_VERDICT_OK: succeeded(r, now); break;
-    case FK_VERDICT_ABSENT: /* deleted under us */
-        r->registered = false;
-        if (r->state == FK_REGISTER_CREATE) failed(r, now, res);
-        else go(r, FK_REGISTER_CREATE, now.mono_ms);
-        break;
-    case FK_VERDICT_EXISTS: go(r, FK_REGISTER_READ, now.mono_ms); break;
+    case FK_VERDICT_ABSENT: absent(r, now, res); break;
+    case FK_VERDICT_EXISTS: turn(r, FK_REGISTER_READ, now); break;
+    case FK_VERDICT_REFUSED:
+    case FK_VERDICT_REJECTED: refused(r, now, res); break;
     case FK_VERDICT_CONFLICT:
     case FK_VERDICT_STALE:
-    case FK_VERDICT_RETRY:
-    case FK_VERDICT_REFUSED:
-    case FK_VERDICT_REJECTED: failed(r, now, res); break;
+    case FK_VERDICT_RETRY: failed(r, now, res); break;
     }
 }
 

@@ -20,7 +20,6 @@ struct fk_register {
     struct fk_duty_env env;
     enum fk_register_state state;
     bool in_flight;
-    bool registered; /* the Node is there and uid is its own */
     uint64_t due_ms;
     uint32_t rounds; /* times that DONE was reached; owners compare it with what they saw last */
     struct fk_retry retry;

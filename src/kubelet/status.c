@@ -8,16 +8,20 @@ static const struct fk_reply_ops reply;
 
 void fk_status_init(struct fk_status *s, const struct fk_duty_env *env,
                     const struct fk_status_sources *sources, struct fk_conditions *conditions) {
-    *s = (struct fk_status){
-        .env = *env, .sources = *sources, .conditions = conditions, .due_ms = FK_NEVER};
+    *s = (struct fk_status){.env = *env,
+                            .sources = *sources,
+                            .conditions = conditions,
+                            .due_ms = FK_NEVER,
+                            .annotated_bytes = UINT32_MAX};
     fk_retry_init(&s->retry);
 }
 
 void fk_status_refresh(struct fk_status *s, struct fk_now now) {
     s->stale = true;
     s->missing = false;
-    if (s->state != FK_STATUS_ANNOTATE || !s->in_flight) s->state = FK_STATUS_REPORT;
-    s->due_ms = now.mono_ms;
+    s->annotated_bytes = UINT32_MAX;
+    if (!s->in_flight) s->state = FK_STATUS_REPORT;
+    s->due_ms = s->hold_ms > now.mono_ms ? s->hold_ms : now.mono_ms;
 }
 
 void fk_status_hurry(struct fk_status *s, struct fk_now now) {
@@ -90,6 +94,17 @@ static void body(void *owner, struct fk_bytes piece) {
     (void)owner, (void)piece; /* never asked for */
 }
 
+/* Back to judging: at once when something is left to say. */
+static void rest(struct fk_status *s, struct fk_now now) {
+    s->state = FK_STATUS_REPORT;
+    s->due_ms = s->stale ? now.mono_ms : fk_after(now.mono_ms, s->env.config->status_update_ms);
+}
+
+static bool annotation_is_wrong(const struct fk_status *s) {
+    const uint32_t a = s->annotated_bytes, b = s->heap_free_bytes;
+    return (a > b ? a - b : b - a) >= FK_FREE_HEAP_STEP;
+}
+
 static void reported(struct fk_status *s, struct fk_now now) {
     s->reports++;
     s->ready_reported = s->conditions->all[FK_CONDITION_READY].now.status;
@@ -97,6 +112,8 @@ static void reported(struct fk_status *s, struct fk_now now) {
     s->report_ms = fk_after(now.mono_ms, s->env.config->status_report_ms);
     fk_log(s->env.log, FK_DEBUG, "status reported", FK_INT("reports", s->reports),
            FK_INT("whole", s->snapshot.whole));
+    rest(s, now);
+    if (!annotation_is_wrong(s)) return;
     s->state = FK_STATUS_ANNOTATE;
     s->due_ms = now.mono_ms;
 }
@@ -107,20 +124,24 @@ static void succeeded(struct fk_status *s, struct fk_now now) {
         reported(s, now);
         return;
     }
-    s->state = FK_STATUS_REPORT;
-    s->due_ms = s->stale ? now.mono_ms : fk_after(now.mono_ms, s->env.config->status_update_ms);
+    if (!s->stale) s->annotated_bytes = s->heap_free_bytes; /* else it may be another Node by now */
+    rest(s, now);
 }
 
-static void absent(struct fk_status *s) {
+static void absent(struct fk_status *s, struct fk_now now) {
     s->missing = true;
     s->state = FK_STATUS_WAITING;
+    s->hold_ms = fk_after(now.mono_ms, fk_retry_turn(&s->retry, &s->env));
 }
 
-/* What was not delivered is still to be said, all of it. */
+/* What was not delivered is still to be said, all of it; but for the annotation, which has time
+ * until the next report. */
 static void failed(struct fk_status *s, struct fk_now now, const struct fk_response *res) {
-    s->stale = true;
-    s->state = FK_STATUS_REPORT;
-    s->due_ms = fk_after(now.mono_ms, fk_retry_after(&s->retry, &s->env, "node status", res));
+    const uint64_t retry_ms =
+        fk_after(now.mono_ms, fk_retry_after(&s->retry, &s->env, "node status", res));
+    s->stale = s->stale || s->state == FK_STATUS_REPORT;
+    rest(s, now);
+    if (s->due_ms < retry_ms) s->due_ms = retry_ms;
 }
 
 static void response(void *owner, struct fk_now now, const struct fk_response *res) {
@@ -128,7 +149,7 @@ static void response(void *owner, struct fk_now now, const struct fk_response *r
     s->in_flight = false;
     switch (fk_status_verdict(res->status, res->reason)) {
     case FK_VERDICT_OK: succeeded(s, now); break;
-    case FK_VERDICT_ABSENT: absent(s); break;
+    case FK_VERDICT_ABSENT: absent(s, now); break;
     case FK_VERDICT_EXISTS:
     case FK_VERDICT_CONFLICT:
     case FK_VERDICT_STALE:

@@ -37,9 +37,11 @@ struct fk_status {
     bool missing;       /* the server said that there is no such Node */
     uint64_t due_ms;    /* when to judge next */
     uint64_t report_ms; /* when to report next even if nothing changed */
+    uint64_t hold_ms;   /* not before this: the Node was missing though registration found it */
     uint32_t reports;   /* accepted by the server */
     uint32_t until_whole;
     uint32_t heap_free_bytes;                /* as judged last */
+    uint32_t annotated_bytes;                /* what the annotation says; UINT32_MAX: unknown */
     enum fk_condition_status ready_reported; /* what the server knows of Ready */
     struct fk_status_snapshot snapshot;
     struct fk_retry retry;

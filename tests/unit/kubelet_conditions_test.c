@@ -113,6 +113,23 @@ static void memory_pressure_ends_later_than_it_began(void **state) {
     }
 }
 
+static void a_ripple_is_no_flip(void **state) {
+    (void)state;
+    struct fk_conditions c = {0};
+    struct fk_facts facts = fresh;
+    facts.heap_free_bytes = 60001;
+    fk_conditions_judge(&c, &facts, T0);
+    assert_string_equal(c.all[FK_CONDITION_PECKISH].now.reason, "Sated");
+    static const uint32_t ripple[] = {59999, 60500, 57001, 62000, 58000};
+    for (size_t i = 0; i < sizeof ripple / sizeof ripple[0]; i++) {
+        facts.heap_free_bytes = ripple[i];
+        assert_int_equal(fk_conditions_judge(&c, &facts, T0), 0);
+    }
+    facts.heap_free_bytes = 57000; /* more than 3 % of 100,000 below what it was */
+    assert_int_equal(fk_conditions_judge(&c, &facts, T0), 1);
+    assert_string_equal(c.all[FK_CONDITION_PECKISH].now.reason, "CouldGoForASnack");
+}
+
 static void adopts_what_an_earlier_life_wrote(void **state) {
     (void)state;
     struct fk_conditions c = {0};
@@ -151,9 +168,10 @@ static void is_written_whole_or_short(void **state) {
     fk_json_init(&j, &w);
     fk_conditions_put(&c, &j, T0 + 1000000, false);
     assert_int_equal(fk_writer_finish(&w), 0);
-    static const char brief[] =
-        "{\"type\":\"Ready\",\"status\":\"True\",\"lastHeartbeatTime\":\"2026-06-19T12:00:01Z\"}";
-    assert_memory_equal(text, brief, sizeof brief - 1);
+    static const char brief[] = ",{\"type\":\"MemoryPressure\",\"status\":\"False\","
+                                "\"lastHeartbeatTime\":\"2026-06-19T12:00:01Z\"},{\"type\":\"Disk";
+    assert_memory_equal(text, ready, sizeof ready - 1); /* others write to this one, too */
+    assert_memory_equal(text + sizeof ready - 1, brief, sizeof brief - 1);
     assert_true(w.len < whole / 2);
 }
 
@@ -162,6 +180,7 @@ int main(void) {
         cmocka_unit_test(each_edge),
         cmocka_unit_test(transition_moves_only_on_flips),
         cmocka_unit_test(memory_pressure_ends_later_than_it_began),
+        cmocka_unit_test(a_ripple_is_no_flip),
         cmocka_unit_test(adopts_what_an_earlier_life_wrote),
         cmocka_unit_test(is_written_whole_or_short),
     };

@@ -48,12 +48,17 @@ static void expect(struct fixture *f, const char *line) {
     assert_string_equal(f->d.line, line);
 }
 
-/* A report and the annotation behind it, both accepted. */
+/* A report that is accepted, with no annotation behind it. */
 static void expect_report(struct fixture *f, bool whole) {
     expect(f, STATUS);
     assert_int_equal(strstr(f->d.document, "nodeInfo") != NULL, whole);
     duty_case_status(&f->d, 200);
+    assert_false(duty_case_ask(&f->d));
+}
+
+static void expect_annotation(struct fixture *f, const char *bytes) {
     expect(f, ANNOTATION);
+    assert_non_null(strstr(f->d.document, bytes));
     duty_case_status(&f->d, 200);
 }
 
@@ -68,7 +73,9 @@ static void expect_silence(struct fixture *f, uint64_t ms) {
 static void begin_reported(struct fixture *f) {
     begin(f);
     fk_status_refresh(&f->status, f->d.now);
-    expect_report(f, true);
+    expect(f, STATUS);
+    duty_case_status(&f->d, 200);
+    expect_annotation(f, "45000");
 }
 
 static void says_everything_at_first(void **state) {
@@ -190,7 +197,77 @@ static void a_missing_node_is_noticed(void **state) {
     assert_true(fk_status_ops.due(&f.status) == FK_NEVER);
     fk_status_refresh(&f.status, f.d.now);
     assert_false(f.status.missing);
-    expect_report(&f, true);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "nodeInfo"));
+}
+
+/* Registration finds the Node each time, and each time the status is told that there is none. */
+static void a_missing_node_that_is_found_is_no_loop(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    unsigned asked = 0;
+    for (int i = 0; i < 6000; i++, duty_case_pass(&f.d, 10)) {
+        if (f.status.state == FK_STATUS_WAITING) fk_status_refresh(&f.status, f.d.now);
+        while (asked < 1000 && duty_case_ask(&f.d)) {
+            asked++;
+            duty_case_status(&f.d, 404);
+            fk_status_refresh(&f.status, f.d.now);
+        }
+    }
+    assert_in_range(asked, 5, 30);
+}
+
+static void the_annotation_follows_the_heap_in_steps(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    f.facts.heap_free_bytes = 45000 - FK_FREE_HEAP_STEP + 1;
+    duty_case_pass(&f.d, 310000);
+    expect_report(&f, false);
+    f.facts.heap_free_bytes = 45000 - FK_FREE_HEAP_STEP;
+    duty_case_pass(&f.d, 310000);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 200);
+    expect_annotation(&f, "44488");
+    f.facts.heap_free_bytes = 45000;
+    duty_case_pass(&f.d, 310000);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 200);
+    expect_annotation(&f, "45000");
+}
+
+static void a_refused_annotation_waits_for_the_next_report(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+    duty_case_status(&f.d, 403);
+    expect_silence(&f, 300000);
+    duty_case_pass(&f.d, 10000);
+    expect(&f, STATUS);
+    assert_null(strstr(f.d.document, "nodeInfo"));
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+}
+
+static void looked_at_again_while_annotating(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+    fk_status_refresh(&f.status, f.d.now); /* it may be another Node by now */
+    duty_case_status(&f.d, 200);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "nodeInfo"));
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
 }
 
 static void without_a_clock_nothing_is_said(void **state) {
@@ -202,7 +279,8 @@ static void without_a_clock_nothing_is_said(void **state) {
     expect_silence(&f, 60000);
     f.d.now.wall_us = WALL_US;
     duty_case_pass(&f.d, 10000);
-    expect_report(&f, true);
+    expect(&f, STATUS);
+    assert_non_null(strstr(f.d.document, "nodeInfo"));
 }
 
 int main(void) {
@@ -215,6 +293,10 @@ int main(void) {
         cmocka_unit_test(leaving_while_a_report_is_under_way),
         cmocka_unit_test(what_failed_is_said_again_whole),
         cmocka_unit_test(a_missing_node_is_noticed),
+        cmocka_unit_test(a_missing_node_that_is_found_is_no_loop),
+        cmocka_unit_test(the_annotation_follows_the_heap_in_steps),
+        cmocka_unit_test(a_refused_annotation_waits_for_the_next_report),
+        cmocka_unit_test(looked_at_again_while_annotating),
         cmocka_unit_test(without_a_clock_nothing_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
