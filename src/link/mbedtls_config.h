@@ -32,7 +32,8 @@
 #define MBEDTLS_PSA_KEY_SLOT_COUNT FK_TLS_KEY_SLOTS
 #else
 #define MBEDTLS_PSA_KEY_STORE_DYNAMIC
-#define MBEDTLS_PSA_KEY_SLOT_COUNT 1 /* here: of stored keys in a cache; we store none (-1.7 KB) */
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 1 /* here: of stored keys in a cache; we store none (-1.7 KB)   \
+                                      */
 #endif
 
 /* --- TLS
@@ -90,7 +91,7 @@
 #define MBEDTLS_RSA_C
 #define MBEDTLS_GENPRIME /* RSA keys in tests; the linker drops it elsewhere */
 #define MBEDTLS_PKCS1_V15
-#define MBEDTLS_PKCS1_V21 /* PSS: the only RSA signature of TLS 1.3 … */
+#define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
 
 /* --- Symmetric
