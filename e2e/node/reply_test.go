@@ -60,7 +60,7 @@ var badReplies = []badReply{
 	{"EmptyBody", code(200, protobufType, ""), []string{"the reply is not a Node"}, 0},
 	{"HTMLPage", code(200, "text/html", page), []string{"the reply is not a Node"}, 0},
 	{"HTMLErrorPage", code(502, "text/html", page), []string{`"status":502`, "502 Bad Gateway"}, 0},
-	{"Redirect", code(302, "text/html", page), []string{`"status":302`, "this is not an API server's address"}, 20 * time.Second},
+	{"Redirect", code(302, "text/html", page), []string{`"status":302`, "this is not an API server's address"}, 3 * time.Second},
 	// Packed by HPACK it fits a TLS record, but is more than FK_H2_HEADERS_MAX.
 	{"HeadersTooLarge", with(func(h http.Header) { h.Set("X-Large", strings.Repeat("e", 4200)) }),
 		[]string{"value beyond its bound"}, 0},
@@ -77,10 +77,10 @@ var badReplies = []badReply{
 		return true
 	}, []string{"no answer in time"}, 0},
 	{"Unauthorized", refusal(apierrors.NewUnauthorized("who are you")),
-		[]string{`"status":401`, "does not know this node's credentials"}, 20 * time.Second},
+		[]string{`"status":401`, "does not know this node's credentials"}, 3 * time.Second},
 	{"Gone", refusal(apierrors.NewGone("too old")), []string{`"status":410`, "too old"}, 0},
 	{"Invalid", refusal(apierrors.NewInvalid(schema.GroupKind{Kind: "Node"}, "n", nil)),
-		[]string{`"status":422`, "is invalid"}, 20 * time.Second},
+		[]string{`"status":422`, "is invalid"}, 3 * time.Second},
 	{"TooManyRequests", func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Retry-After", "4")
 		return refusal(apierrors.NewTooManyRequests("slow down", 4))(w, r)
