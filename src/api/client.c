@@ -47,6 +47,7 @@ static void on_head(void *ctx, int32_t stream, const struct fk_h2_head *head) {
     struct fk_slot *slot = slot_of(c, stream);
     if (slot == NULL) return;
     slot->status = head->status;
+    if (head->status == 401) c->stats.unauthorized++;
     if (head->retry_after_s > 0) slot->retry_after_ms = (uint32_t)head->retry_after_s * 1000u;
     if (head->date_s >= 0) {
         fk_clock_anchor(&c->clock, c->now.mono_ms, head->date_s);
@@ -125,12 +126,6 @@ static void begin(struct fk_client *c) {
     if (err != 0) lose(c, err);
 }
 
-static bool in_use(const struct fk_client *c) {
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
-        if (c->slots[i].stream != 0) return true;
-    return false;
-}
-
 /* The last sign of life that the oldest unanswered request may count on; FK_NEVER: none asked. */
 static uint64_t waiting_since(const struct fk_client *c) {
     uint64_t oldest = FK_NEVER;
@@ -167,7 +162,7 @@ static bool keep_alive(struct fk_client *c) {
     if (c->pinged_ms == FK_NEVER && now_ms >= fk_after(waiting_since(c), FK_PING_AFTER_MS)) {
         if (fk_h2_ping(&c->h2) == 0) c->pinged_ms = now_ms;
     }
-    if (c->state == FK_LINK_DRAINING && !in_use(c)) {
+    if (c->state == FK_LINK_DRAINING && fk_client_idle(c)) {
         lose(c, FK_E_CLOSED);
         return false;
     }
@@ -204,7 +199,7 @@ static int transmit(struct fk_client *c) {
     const int sent =
         fk_pipe_send(c->config.pipe, c->out + c->out_sent, (size_t)(c->out_len - c->out_sent));
     if (sent > 0) c->out_sent = (uint16_t)(c->out_sent + sent);
-    c->blocked = c->out_sent < c->out_len;
+    c->blocked = sent >= 0 && c->out_sent < c->out_len;
     return sent;
 }
 
@@ -246,6 +241,12 @@ bool fk_client_ready(const struct fk_client *c) {
     for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
         if (c->slots[i].stream == 0) return true;
     return false;
+}
+
+bool fk_client_idle(const struct fk_client *c) {
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+        if (c->slots[i].stream != 0) return false;
+    return true;
 }
 
 /* ---- submitting ----------------------------------------------------------------------------- */

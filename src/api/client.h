@@ -59,7 +59,8 @@ struct fk_client_config {
     struct fk_pipe pipe;       /* TLS to the server; open, recv, send, close */
     const char *authority;     /* host:port as in the URL */
     const char *user_agent;    /* "femtokubelet/0.1.0 (linux/amd64)" */
-    const char *authorization; /* "Bearer …"; NULL: the client certificate speaks for the node */
+    const char *authorization; /* "Bearer …"; NULL: the client certificate speaks for the node. Its
+                                * text may change while the client is idle. */
     struct fk_heap *heap;      /* for nghttp2 */
     const struct fk_log *log;
     uint64_t seed; /* for jitter */
@@ -71,6 +72,7 @@ struct fk_client_stats {
     uint32_t silent_peers;  /* connections given up for want of any answer to a PING */
     uint32_t requests;      /* accepted by submit */
     uint32_t failures;      /* of those, answered with a negative status */
+    uint32_t unauthorized;  /* of those, answered 401: the credentials are not valid any more */
 };
 
 struct fk_slot {
@@ -129,6 +131,9 @@ bool fk_client_wants_write(const struct fk_client *c);
 
 /* Whether submit would be accepted now. */
 bool fk_client_ready(const struct fk_client *c);
+
+/* No request is under way, so nothing refers to the texts of config. */
+bool fk_client_idle(const struct fk_client *c);
 
 /* 0, or FK_E_BUSY (no slot), FK_E_CLOSED (no connection), FK_E_NOMEM. request need not outlive the
  * call; owner and what document reads must last until the response. */

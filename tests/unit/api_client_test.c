@@ -423,6 +423,46 @@ static void a_reset_stream_is_a_failure_of_that_request(void **state) {
     end(f);
 }
 
+/* Whether what requests refer to, the token above all, may be changed; and when it should be. */
+static void tells_when_the_token_may_change_and_when_it_is_refused(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    assert_true(fk_client_idle(&f->client));
+    settle(f);
+    ask(f, &f->asked[0], false);
+    assert_false(fk_client_idle(&f->client)); /* until it is answered */
+    answer(f, "200", dated, NULL);
+    assert_true(fk_client_idle(&f->client));
+    assert_int_equal(f->client.stats.unauthorized, 0);
+    ask(f, &f->asked[1], false);
+    answer(f, "401", dated, NULL);
+    assert_int_equal(f->asked[1].last.status, 401);
+    assert_int_equal(f->client.stats.unauthorized, 1);
+    assert_true(fk_client_idle(&f->client));
+    ask(f, &f->asked[2], false);
+    f->wire.dead = true;
+    settle(f);
+    assert_true(fk_client_idle(&f->client));
+    assert_int_equal(f->client.stats.unauthorized, 1);
+    end(f);
+}
+
+/* Nobody will take the rest of the goodbye: there is nothing to wait for. */
+static void a_goodbye_ends_with_the_connection(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    f->wire.to_far.room = 10;
+    assert_false(fk_client_shutdown(&f->client, f->now_ms));
+    assert_false(fk_client_shutdown(&f->client, f->now_ms));
+    assert_true(fk_client_wants_write(&f->client));
+    f->wire.dead = true;
+    assert_true(fk_client_shutdown(&f->client, f->now_ms));
+    assert_int_equal(f->asked[0].last.status, FK_E_CANCELLED);
+    end(f);
+}
+
 /* The connection dies after every possible byte from the server: always one answer, no leak. */
 static void cut_at_every_byte(void **state) {
     (void)state;
@@ -481,6 +521,8 @@ int main(void) {
         cmocka_unit_test(a_handshake_that_hangs_is_given_up),
         cmocka_unit_test(goaway_lets_requests_finish_and_connects_anew),
         cmocka_unit_test(a_reset_stream_is_a_failure_of_that_request),
+        cmocka_unit_test(tells_when_the_token_may_change_and_when_it_is_refused),
+        cmocka_unit_test(a_goodbye_ends_with_the_connection),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(a_full_heap_is_an_ordinary_failure),
     };
