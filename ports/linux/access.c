@@ -115,9 +115,12 @@ int fk_access_set_token(struct fk_access *a, struct fk_bytes token, struct fk_wr
         if (token.p[i] <= ' ' || token.p[i] >= 0x7F)
             return refuse(why, "the token holds a byte that no token has", "",
                           ": it must be one line of printable ASCII");
+    char *text = a->authorization + sizeof scheme - 1;
+    if (strlen(text) == token.len && memcmp(text, token.p, token.len) == 0) return 0;
     explicit_bzero(a->authorization, sizeof a->authorization);
     memcpy(a->authorization, scheme, sizeof scheme - 1);
-    memcpy(a->authorization + sizeof scheme - 1, token.p, token.len);
+    memcpy(text, token.p, token.len);
+    a->token_changes++;
     return 0;
 }
 

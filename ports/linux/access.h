@@ -35,6 +35,7 @@ struct fk_access {
 
     /* "Bearer …", or "" when there is no token. */
     char authorization[sizeof "Bearer " + FK_TOKEN_MAX];
+    uint32_t token_changes; /* how often another token was put there */
 };
 
 /* Every failure below is FK_E_CONFIG or FK_E_NOMEM, with one line for the user in `why`. */
@@ -44,7 +45,8 @@ struct fk_access {
 int fk_access_set_server(struct fk_access *a, const char *url, struct fk_writer *why);
 int fk_access_set_server_name(struct fk_access *a, const char *name, struct fk_writer *why);
 
-/* A token as it stands in a file or field; white space around it is dropped. */
+/* A token as it stands in a file or field; white space around it is dropped. The one that is there
+ * already is left untouched. */
 int fk_access_set_token(struct fk_access *a, struct fk_bytes token, struct fk_writer *why);
 
 /* name, below the folder of `beside` (a file) unless it is absolute. beside NULL: as it is. */
@@ -54,7 +56,7 @@ int fk_access_set_path(char path[PATH_MAX], const char *name, const char *beside
 /* Reads the files named, and warns about secrets that others can read. */
 int fk_access_read_files(struct fk_access *a, const struct fk_log *log, struct fk_writer *why);
 
-/* The token file again, for a new connection. On failure the former token stays. */
+/* The token file, also again. On failure the former token stays. */
 int fk_access_read_token(struct fk_access *a, struct fk_writer *why);
 
 /* A whole file. Wipe it with fk_blob_free. others_read: whether any other user may read it. */

@@ -20,7 +20,7 @@
 
 enum { WATCH_SOCKET, WATCH_TIMER, WATCH_SIGNAL };
 
-/* ---- certificate and token ------------------------------------------------------------------- */
+/* ---- the certificate ------------------------------------------------------------------------- */
 
 bool fk_run_check_certificate(const struct fk_tls *tls, const struct fk_log *log) {
     const int64_t end_s = fk_tls_client_not_after(tls);
@@ -39,22 +39,6 @@ bool fk_run_check_certificate(const struct fk_tls *tls, const struct fk_log *log
         fk_log(log, FK_WARN, "the client certificate expires soon: renew it",
                FK_STR("not_after", text), FK_INT("hours_left", left_s / 3600));
     return left_s > 0;
-}
-
-/* A token is short-lived and renewed by somebody else, in its file. */
-static void refresh_token(struct fk_run *r) {
-    const uint32_t opened = r->node->client.stats.connect_tries;
-    if (opened == r->opened) return;
-    const bool first = r->opened == 0; /* main has just read it */
-    r->opened = opened;
-    if (first || r->access->token_file[0] == '\0') return;
-    char text[256];
-    struct fk_writer why;
-    fk_writer_init(&why, text, sizeof text);
-    if (fk_access_read_token(r->access, &why) == 0) return;
-    (void)fk_writer_finish(&why);
-    fk_log(r->log, FK_WARN, "the token could not be read again; the former one stays in use",
-           FK_STR("reason", text));
 }
 
 static void look_at_connection(struct fk_run *r) {
@@ -170,8 +154,8 @@ static int rest(struct fk_run *r, bool more) {
 static bool work(struct fk_run *r) {
     bool more = true;
     for (int i = 0; i < STEPS_PER_ROUND && more && !fk_node_left(r->node); i++) {
+        fk_token_look(&r->token, &r->node->client, fk_host_mono_ms());
         more = fk_node_step(r->node) || fk_tls_ready(r->tls);
-        refresh_token(r);
         look_at_connection(r);
         explain_loss(r);
     }
@@ -211,6 +195,8 @@ int fk_run(struct fk_run *r) {
 
 int fk_run_init(struct fk_run *r) {
     r->phase = FK_RUN_NODE;
+    r->token =
+        (struct fk_token){.access = r->access, .log = r->log, .looked_ms = fk_host_mono_ms()};
     r->certificate_ms = fk_after(fk_host_mono_ms(), DAY_MS); /* the start looks at it, too */
     r->patience_ms = r->timer_ms = FK_NEVER;
     sigset_t signals;

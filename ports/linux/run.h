@@ -6,7 +6,7 @@
 #include "kubelet/node.h"
 #include "link/tcp_socket.h"
 #include "link/tls.h"
-#include "linux/access.h"
+#include "linux/token.h"
 
 /* Patience after the first signal: for the last status, then for saying goodbye. */
 #define FK_LEAVE_MS 3000
@@ -18,7 +18,7 @@ struct fk_run {
     struct fk_node *node;
     struct fk_tls *tls;
     struct fk_tcp *tcp;
-    struct fk_access *access; /* its token is read again for each connection */
+    struct fk_access *access; /* its token is read again, see linux/token.h */
     const struct fk_log *log;
 
     enum fk_run_phase phase;
@@ -27,7 +27,7 @@ struct fk_run {
     uint32_t watched_serial; /* of the socket in the epoll set */
     uint32_t watched_events; /* 0: it is not in there */
     uint64_t timer_ms;       /* what timer_fd is set to; FK_NEVER: off */
-    uint32_t opened;         /* connections that have been prepared */
+    struct fk_token token;
     uint32_t connects;       /* connections that have been looked at */
     uint64_t certificate_ms; /* when its end may be warned of again */
     uint32_t explained;      /* tries whose failure has been looked at */
