@@ -114,17 +114,23 @@ int getentropy(void *buf, size_t len) {
 
 func compileStarve(t *testing.T) (env []string, file string) {
 	t.Helper()
+	file = filepath.Join(t.TempDir(), "no-entropy")
+	return []string{"LD_PRELOAD=" + compileLibrary(t, starve), "STARVE_FILE=" + file}, file
+}
+
+// compileLibrary makes a shared library of a few lines of C.
+func compileLibrary(t *testing.T, text string) string {
+	t.Helper()
 	compiler, err := exec.LookPath("cc")
 	if err != nil {
 		t.Fatal("a C compiler is needed, called cc: ", err)
 	}
-	source := writeFile(t, "starve.c", starve)
+	source := writeFile(t, "preload.c", text)
 	library := strings.TrimSuffix(source, ".c") + ".so"
 	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	file = filepath.Join(t.TempDir(), "no-entropy")
-	return []string{"LD_PRELOAD=" + library, "STARVE_FILE=" + file}, file
+	return library
 }
 
 func TestNoEntropy(t *testing.T) {

@@ -86,9 +86,10 @@ static void watch_socket(struct fk_run *r) {
     r->watched_serial = serial;
     if (fd < 0) return;
     const bool out = fk_tcp_wants_out(r->tcp) || fk_tls_wants_out(r->tls);
-    /* Saying goodbye, nothing is read any more: bytes that wait would wake us for ever. */
-    const uint32_t in = r->phase == FK_RUN_GOODBYE ? EPOLLRDHUP : (uint32_t)EPOLLIN;
-    const uint32_t events = in | (out ? (uint32_t)EPOLLOUT : 0);
+    /* Saying goodbye, nothing is read any more, and it is for room that we wait: bytes that came,
+     * or a peer that has said all, would wake us for ever. */
+    const bool goodbye = r->phase == FK_RUN_GOODBYE;
+    const uint32_t events = (goodbye ? 0 : (uint32_t)EPOLLIN) | (goodbye || out ? EPOLLOUT : 0U);
     if (events == r->watched_events) return;
     const int operation = r->watched_events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     if (watch(r, operation, fd, events, WATCH_SOCKET)) r->watched_events = events;
