@@ -85,6 +85,24 @@ static void for_another_address(void **state) {
             "server_name=192.0.2.8");
 }
 
+/* Bytes that a name and an address have in common make neither the other. The longer address goes
+ * on as the certificate does: behind its IP entry stands the DNS entry, tag and length first. */
+static void an_address_matches_whole_and_its_own_kind(void **state) {
+    (void)state;
+    w.cfg.server_name = "2001:db8:820a:6162:6364:6566:6768:696a";
+    REFUSED(&id.ca, SPEC(.dns = {"abcdefghij"}, .ip = ip6, .ip_len = 4), "other names",
+            "names=32.1.13.184, abcdefghij");
+    (void)world_setup(NULL);
+    w.cfg.server_name = "32.1.13.184"; /* ip6's first four bytes */
+    REFUSED(&id.ca, SPEC(.ip = ip6, .ip_len = 16), "other names", "names=2001:0db8:");
+    (void)world_setup(NULL);
+    w.cfg.server_name = "97.98.99.100";
+    REFUSED(&id.ca, SPEC(.dns = {"abcd"}), "other names", "names=abcd");
+    (void)world_setup(NULL);
+    w.cfg.server_name = "6162:6364:6566:6768:696a:6b6c:6d6e:6f70";
+    REFUSED(&id.ca, SPEC(.dns = {"abcdefghijklmnop"}), "other names", "names=abcdefghijklmnop");
+}
+
 static void names_cannot_forge_log_lines(void **state) {
     (void)state;
     REFUSED(&id.ca, SPEC(.dns = {"a\nb\x1b[0m"}), "names=a?b?[0m");
@@ -435,6 +453,7 @@ int main(void) {
         cmocka_unit_test_setup(for_a_common_name_only, world_setup),
         cmocka_unit_test_setup(for_clients, world_setup),
         cmocka_unit_test_setup(for_another_address, world_setup),
+        cmocka_unit_test_setup(an_address_matches_whole_and_its_own_kind, world_setup),
         cmocka_unit_test_setup(names_cannot_forge_log_lines, world_setup),
         cmocka_unit_test_setup(the_address_is_its_name, world_setup),
         cmocka_unit_test_setup(wildcards_match_one_label, world_setup),

@@ -106,10 +106,14 @@ static struct {
     struct fk_tls tls;
     struct fk_pipe pipe;
     int64_t wall_us;
-    size_t entropy_left; /* calls until it fails; SIZE_MAX: never */
-    size_t allocs_left;  /* of the client until one fails; SIZE_MAX: never */
-    bool serving;        /* whose memory it is */
-    uint8_t got[8192];   /* what the client received */
+    size_t entropy_left;   /* calls until it fails; SIZE_MAX: never */
+    bool entropy_lucky;    /* it fails once only */
+    size_t sent_before;    /* link.to_far.sent when it first failed */
+    unsigned refusals;     /* calls that failed */
+    unsigned second_tries; /* calls behind the first that failed */
+    size_t allocs_left;    /* of the client until one fails; SIZE_MAX: never */
+    bool serving;          /* whose memory it is */
+    uint8_t got[8192];     /* what the client received */
     size_t got_len;
     int err; /* of the client */
 } w;
@@ -137,7 +141,11 @@ static void world_free(void *p) {
 
 static int world_entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
+    w.second_tries += w.refusals > 0;
     if (w.entropy_left == 0) {
+        w.sent_before = w.refusals == 0 ? w.link.to_far.sent : w.sent_before;
+        w.entropy_left = w.entropy_lucky ? SIZE_MAX : 0;
+        w.refusals++;
         return FK_E_ENTROPY;
     }
     w.entropy_left -= w.entropy_left != SIZE_MAX;
