@@ -317,11 +317,21 @@ static void refuse_reference(struct reader *r, const yaml_event_t *e) {
                "YAML anchors (&) and aliases (*) are not supported; write the value out");
 }
 
-/* A first pass, since libyaml's documents resolve aliases, in time that grows with their square. */
-static void refuse_references(struct reader *r, struct fk_bytes text) {
+static void refuse_depth(struct reader *r, const yaml_event_t *e, int *depth) {
+    if (e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT) ++*depth;
+    if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT) --*depth;
+    _Static_assert(FK_KUBECONFIG_DEPTH_MAX == 32, "the message says so");
+    if (*depth > FK_KUBECONFIG_DEPTH_MAX)
+        refuse(r, e->start_mark.line + 1, "", "nested more than 32 deep");
+}
+
+/* A first pass, since libyaml's documents resolve aliases, and its scanner looks after all that is
+ * open, in time that grows with the square. */
+static void refuse_hostile(struct reader *r, struct fk_bytes text) {
     yaml_parser_t p;
     if (!begin(r, &p, text)) return;
     bool end = false;
+    int depth = 0;
     while (!end && r->err == 0) {
         yaml_event_t event;
         if (yaml_parser_parse(&p, &event) == 0) {
@@ -329,6 +339,7 @@ static void refuse_references(struct reader *r, struct fk_bytes text) {
             break;
         }
         refuse_reference(r, &event);
+        refuse_depth(r, &event, &depth);
         end = event.type == YAML_STREAM_END_EVENT;
         if (event.type == YAML_SCALAR_EVENT)
             explicit_bzero(event.data.scalar.value, event.data.scalar.length);
@@ -340,7 +351,7 @@ static void refuse_references(struct reader *r, struct fk_bytes text) {
 int fk_kubeconfig_parse(struct fk_bytes text, const char *path, struct fk_access *access,
                         struct fk_writer *why) {
     struct reader r = {.path = path, .access = access, .why = why};
-    refuse_references(&r, text);
+    refuse_hostile(&r, text);
     yaml_parser_t p;
     if (r.err != 0 || !begin(&r, &p, text)) return r.err;
     if (yaml_parser_load(&p, &r.document) == 0) {

@@ -9,6 +9,10 @@
 
 #include "linux/access.h"
 
+/* How deep it may be nested, count. Real ones need 6 or so; libyaml's time grows with the square.
+ */
+#define FK_KUBECONFIG_DEPTH_MAX 32
+
 /* text is the file's content and path its name, for messages and for file names beside it. Fills
  * access, which must be zero; opens no file. After an error, fk_access_wipe.
  * Returns 0, or FK_E_CONFIG or FK_E_NOMEM with one line in `why`: "path:line: field: what is wrong;

@@ -191,11 +191,37 @@ static void every_truncation(void **state) {
     }
 }
 
+static struct outcome *parse_nested(int depth) {
+    static char text[2048];
+    struct fk_writer w;
+    fk_writer_init(&w, text, sizeof text);
+    fk_put_str(&w, CONFIG(CLUSTER, USER) "extensions: ");
+    for (int i = 1; i < depth; i++) fk_put_char(&w, '['); /* in the mapping at the top */
+    for (int i = 1; i < depth; i++) fk_put_char(&w, ']');
+    fk_put_char(&w, '\n');
+    (void)fk_writer_finish(&w);
+    return parse_bytes(fk_bytes_str(text));
+}
+
+static void depth_is_bounded(void **state) {
+    (void)state;
+    struct outcome *o = parse_nested(FK_KUBECONFIG_DEPTH_MAX);
+    if (o->err != 0) fail_msg("%s", o->why);
+    fk_access_wipe(&o->access);
+    o = parse_nested(FK_KUBECONFIG_DEPTH_MAX + 1);
+    assert_int_equal(o->err, FK_E_CONFIG);
+    assert_string_equal(o->why, PATH ":20: nested more than 32 deep");
+}
+
 /* Deep, wide or alias-ridden files end soon, with an error. */
 static void hostile_shapes(void **state) {
     (void)state;
     static char text[100000];
     memset(text, '[', sizeof text - 1);
+    assert_int_equal(parse_bytes(fk_bytes_str(text))->err, FK_E_CONFIG);
+    for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = "- "[i % 2];
+    assert_int_equal(parse_bytes(fk_bytes_str(text))->err, FK_E_CONFIG);
+    for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = "{[\n"[i % 3];
     assert_int_equal(parse_bytes(fk_bytes_str(text))->err, FK_E_CONFIG);
     for (size_t i = 0; i + 4 < sizeof text; i += 4) memcpy(text + i, "- a\n", 4);
     text[sizeof text - 4] = '\0';
@@ -304,6 +330,7 @@ int main(void) {
         cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(refusals),
         cmocka_unit_test(every_truncation),
+        cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(hostile_shapes),
         cmocka_unit_test(files_are_read),
     };
