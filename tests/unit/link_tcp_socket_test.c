@@ -26,6 +26,9 @@ static int64_t now_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* More connections than any test leaves unaccepted: beyond it, SYNs are dropped without a word. */
+#define BACKLOG 64
+
 /* A listening socket on 127.0.0.1 (or ::1) with a port of the kernel's choice. */
 static int listen_on(int family, uint16_t *port) {
     const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -45,7 +48,7 @@ static int listen_on(int family, uint16_t *port) {
         a.v6.sin6_addr = in6addr_loopback;
     }
     socklen_t len = family == AF_INET ? sizeof a.v4 : sizeof a.v6;
-    if (bind(fd, &a.any, len) != 0 || listen(fd, 4) != 0) {
+    if (bind(fd, &a.any, len) != 0 || listen(fd, BACKLOG) != 0) {
         (void)close(fd);
         return -1;
     }
@@ -214,14 +217,15 @@ static void a_name_and_all_its_addresses(void **state) {
     (void)close(listener);
 }
 
+/* An empty label: the resolver knows without asking anybody, who may take his time. */
 static void a_name_without_address(void **state) {
     (void)state;
     struct fk_tcp t;
     char c;
-    fk_tcp_init(&t, "no-such-host.invalid", 6443);
+    fk_tcp_init(&t, "no-such-host..invalid", 6443);
     assert_int_equal(fk_pipe_open(fk_tcp_pipe(&t)), 0);
     assert_int_equal(recv_now(&t, &c, 1), FK_E_RESOLVE);
-    assert_non_null(strstr(fk_tcp_error(&t), "resolve no-such-host.invalid port 6443: "));
+    assert_non_null(strstr(fk_tcp_error(&t), "resolve no-such-host..invalid port 6443: "));
     fk_tcp_free(&t);
 }
 
@@ -232,7 +236,7 @@ static void a_lookup_outlives_close(void **state) {
     struct fk_tcp t;
     fk_tcp_init(&t, "localhost", port);
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(fk_pipe_open(fk_tcp_pipe(&t)), 0);
+        assert_int_equal(fk_pipe_open(fk_tcp_pipe(&t)), 0); /* connects if the answer is there */
         fk_pipe_close(fk_tcp_pipe(&t));
     }
     assert_int_equal(fk_pipe_open(fk_tcp_pipe(&t)), 0);
@@ -310,9 +314,10 @@ static void much_through_little(void **state) {
             full++;
             assert_true(fk_tcp_wants_out(&t));
         }
-        struct pollfd p = {peer, POLLIN, 0};
+        /* All may have arrived that was sent, and only its acknowledgement be under way. */
+        struct pollfd p[2] = {{peer, POLLIN, 0}, {fk_tcp_fd(&t), len > 0 ? POLLOUT : 0, 0}};
         if (n == 0) {
-            assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+            assert_true(poll(p, 2, PATIENCE_MS) > 0);
         }
         const ssize_t m = recv(peer, in, sizeof in, 0);
         for (ssize_t i = 0; i < m; i++) {
