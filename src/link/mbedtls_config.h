@@ -32,8 +32,8 @@
 #define MBEDTLS_PSA_KEY_SLOT_COUNT FK_TLS_KEY_SLOTS
 #else
 #define MBEDTLS_PSA_KEY_STORE_DYNAMIC
-#define MBEDTLS_PSA_KEY_SLOT_COUNT 1 /* here: of stored keys in a cache; we store none (-1.7 KB)   \
-                                      */
+/* With the dynamic store this counts stored keys in a cache; we store none (-1.7 KB). */
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 1
 #endif
 
 /* --- TLS
