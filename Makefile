@@ -91,13 +91,18 @@ check-layers:
 check-purity:
 	@tools/check-purity $(BUILD)
 
-check-fmt:
-	@bad=; for file in $(SOURCES); do \
-	    clang-format --dry-run -Werror "$$file" 2>/dev/null || bad="$$bad $$file"; \
-	done; if [ -n "$$bad" ]; then echo "check-fmt: run make fmt; not formatted:$$bad"; exit 1; fi
-	@echo 'check-fmt: $(words $(SOURCES)) files, all formatted'
+# Versions of clang-format disagree: the one of Debian 12 decides, others are not asked.
+CLANG_FORMAT_VERSION := 14
 
-# Tests of the real thing against a real control plane. The folder may not be there yet.
+check-fmt:
+	@clang-format --version | grep -q 'version $(CLANG_FORMAT_VERSION)\.' || { \
+	    echo 'check-fmt: skipped, needs clang-format $(CLANG_FORMAT_VERSION)'; exit 0; }; \
+	bad=; for file in $(SOURCES); do \
+	    clang-format --dry-run -Werror "$$file" 2>/dev/null || bad="$$bad $$file"; \
+	done; if [ -n "$$bad" ]; then echo "check-fmt: run make fmt; not formatted:$$bad"; exit 1; fi; \
+	echo 'check-fmt: $(words $(SOURCES)) files, all formatted'
+
+# Tests of the real thing against a real control plane.
 e2e: release
-	@if [ -d e2e ]; then echo '== e2e' && cd e2e && $(GO) vet ./... && $(GO) test ./...; \
-	else echo 'e2e: no such folder yet'; fi
+	@echo '== e2e'
+	@cd e2e && $(GO) vet ./... && $(GO) test ./...

@@ -8,8 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* ---- files of one line, and small tables
- * --------------------------------------------------------- */
+/* ---- files of one line, and small tables ----------------------------------------------------- */
 
 /* What fits of a file, terminated; "" when it cannot be read. */
 static void read_text(const char *path, char *text, size_t cap) {
@@ -33,8 +32,7 @@ static const char *next_line(const char *line) {
     return *line == '\n' ? line + 1 : line;
 }
 
-/* ---- the machine
- * --------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 const char *fk_machine_arch(const char *uname_machine) {
     static const char names[][2][12] = {
@@ -71,8 +69,7 @@ void fk_machine_read(struct fk_machine *m) {
     read_line("/sys/class/dmi/id/product_uuid", m->system_uuid, sizeof m->system_uuid);
 }
 
-/* ---- the gateway
- * ---------------------------------------------------------------------------------- */
+/* ---- the gateway ----------------------------------------------------------------------------- */
 
 struct route {
     char interface[16];

@@ -100,8 +100,7 @@ static int print_version(void) {
     return print("femtokubelet " FK_VERSION " (Kubernetes API v" FK_KUBERNETES_VERSION ")\n");
 }
 
-/* ---- starting
- * ------------------------------------------------------------------------------------ */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static int read_access(struct program *p, struct fk_writer *why) {
     const struct fk_flags *f = &p->flags;

@@ -36,8 +36,7 @@
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 1
 #endif
 
-/* --- TLS
- * ----------------------------------------------------------------------------------------*/
+/* ---- TLS ------------------------------------------------------------------------------------- */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C /* towards the API server */
 #define MBEDTLS_SSL_SRV_C /* the kubelet's own port; also the far end in tests */
@@ -57,8 +56,7 @@
 #define MBEDTLS_SSL_OUT_CONTENT_LEN FK_TLS_OUT_MAX
 #define MBEDTLS_SSL_CID_TLS1_3_PADDING_GRANULARITY 1 /* 16 would pad every record on the wire */
 
-/* --- Certificates
- * -------------------------------------------------------------------------------*/
+/* ---- Certificates ---------------------------------------------------------------------------- */
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
@@ -76,8 +74,7 @@
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C
 
-/* --- Public keys: what API servers present, P-256, P-384 and RSA up to 4096 bits
- * ----------------*/
+/* ---- Public keys: what API servers present, P-256, P-384 and RSA up to 4096 bits ------------- */
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_MPI_MAX_SIZE 512 /* bytes: RSA-4096 */
 #define MBEDTLS_ECP_C
@@ -94,8 +91,7 @@
 #define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
 
-/* --- Symmetric
- * ----------------------------------------------------------------------------------*/
+/* ---- Symmetric ------------------------------------------------------------------------------- */
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* 8 KB of tables in flash instead of RAM */
