@@ -162,11 +162,10 @@ static bool keep_alive(struct fk_client *c) {
     if (c->pinged_ms == FK_NEVER && now_ms >= fk_after(waiting_since(c), FK_PING_AFTER_MS)) {
         if (fk_h2_ping(&c->h2) == 0) c->pinged_ms = now_ms;
     }
-    if (c->state == FK_LINK_DRAINING && fk_client_idle(c)) {
-        lose(c, FK_E_CLOSED);
-        return false;
-    }
-    return true;
+    const bool drained = c->state == FK_LINK_DRAINING && fk_client_idle(c);
+    if (c->h2.fatal == 0 && !drained) return true;
+    lose(c, c->h2.fatal != 0 ? c->h2.fatal : FK_E_CLOSED); /* fatal: no memory for the above */
+    return false;
 }
 
 static int receive(struct fk_client *c) {

@@ -83,7 +83,8 @@ static nghttp2_ssize piece_max(nghttp2_session *session, uint8_t type, int32_t i
 }
 
 void h2_peer_open(struct h2_peer *p, const nghttp2_settings_entry *settings, size_t count) {
-    *p = (struct h2_peer){.asked = p->asked, .ctx = p->ctx, .goaway_code = UINT32_MAX};
+    *p = (struct h2_peer){
+        .asked = p->asked, .ctx = p->ctx, .serving = p->serving, .goaway_code = UINT32_MAX};
     nghttp2_session_callbacks *c = NULL;
     must(nghttp2_session_callbacks_new(&c) == 0, "no memory");
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
@@ -128,9 +129,11 @@ static nghttp2_ssize read_reply(nghttp2_session *session, int32_t id, uint8_t *b
     (void)source;
     struct h2_peer_stream *s = h2_peer_stream(ctx, id);
     if (s == NULL) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    const size_t until = s->reply_len - s->reply_held;
     size_t moved = 0;
-    for (; moved < cap && s->reply_sent < s->reply_len; moved++, s->reply_sent++)
+    for (; moved < cap && s->reply_sent < until; moved++, s->reply_sent++)
         buf[moved] = s->reply != NULL ? s->reply[s->reply_sent] : h2_peer_pattern(s->reply_sent);
+    if (moved == 0 && s->reply_held > 0) return NGHTTP2_ERR_DEFERRED;
     if (s->reply_sent == s->reply_len) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return (nghttp2_ssize)moved;
 }
@@ -161,6 +164,7 @@ void h2_peer_reply(struct h2_peer *p, int32_t id, const struct h2_peer_reply *re
     must(s != NULL, "reply to nobody");
     s->reply = reply->body;
     s->reply_len = reply->body_len;
+    s->reply_held = reply->body_held;
     s->reply_sent = 0;
     const nghttp2_data_provider2 body = {.read_callback = read_reply};
     must(nghttp2_submit_response2(p->session, id, fields, count,
@@ -175,6 +179,22 @@ void h2_peer_reset(struct h2_peer *p, int32_t id, uint32_t code) {
 void h2_peer_goaway(struct h2_peer *p, int32_t last_stream, uint32_t code) {
     must(nghttp2_submit_goaway(p->session, NGHTTP2_FLAG_NONE, last_stream, code, NULL, 0) == 0,
          "goaway");
+}
+
+bool h2_peer_serve(struct h2_peer *p, struct mem_pipe *m) {
+    if (m->near_open && p->serving != m->opens) {
+        h2_peer_close(p);
+        h2_peer_open(p, NULL, 0);
+        p->serving = m->opens;
+    }
+    if (p->session == NULL) return false;
+    uint8_t buf[2 * NGHTTP2_FRAMEBUF_CHUNKLEN];
+    const struct fk_pipe far = mem_pipe_far(m);
+    const int got = fk_pipe_recv(far, buf, sizeof buf);
+    if (got > 0) must(h2_peer_feed(p, fk_bytes(buf, (size_t)got)) == 0, "cannot receive");
+    const size_t out = h2_peer_pull(p, buf, sizeof buf);
+    if (out > 0) (void)fk_pipe_send(far, buf, out); /* a dying pipe takes only some of it */
+    return got > 0 || out > 0;
 }
 
 int h2_peer_run(struct h2_peer *p, struct fk_h2 *h, size_t step) {

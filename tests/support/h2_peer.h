@@ -7,6 +7,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "support/mem_pipe.h"
 #include "wire/h2_client.h"
 
 #define H2_PEER_STREAMS 16 /* remembered at once; the stream 16 requests later takes the place */
@@ -21,7 +22,7 @@ struct h2_peer_stream {
     bool reset; /* RST_STREAM arrived, with: */
     uint32_t reset_code;
     const uint8_t *reply; /* body; NULL: h2_peer_pattern */
-    size_t reply_len, reply_sent;
+    size_t reply_len, reply_held, reply_sent;
 };
 
 struct h2_peer {
@@ -34,6 +35,7 @@ struct h2_peer {
     /* Called when a whole request is here; may be NULL. */
     void (*asked)(void *ctx, struct h2_peer *p, struct h2_peer_stream *s);
     void *ctx;
+    unsigned serving; /* h2_peer_serve: which connection of the pipe this session is for */
 };
 
 struct h2_peer_reply {
@@ -41,15 +43,16 @@ struct h2_peer_reply {
     const char *const *fields; /* name, value, name, value, NULL; may be NULL */
     const uint8_t *body;       /* stays until it is sent; NULL: h2_peer_pattern */
     size_t body_len;           /* 0: HEADERS carry END_STREAM */
+    size_t body_held;          /* of these, the last that never come: the reply does not end */
     bool interim;              /* 1xx: HEADERS alone, another reply follows */
 };
 
 /* Byte number i of a body that nobody gave. */
 static inline uint8_t h2_peer_pattern(size_t i) { return (uint8_t)(i % 251); }
 
-/* settings may be NULL when count is 0. *p is cleared but for asked and ctx. */
+/* settings may be NULL when count is 0. *p is cleared but for asked, ctx and serving. */
 void h2_peer_open(struct h2_peer *p, const nghttp2_settings_entry *settings, size_t count);
-void h2_peer_close(struct h2_peer *p);
+void h2_peer_close(struct h2_peer *p); /* also when not open */
 
 int h2_peer_feed(struct h2_peer *p, struct fk_bytes bytes); /* 0, or nghttp2's error */
 /* Whole frames only: cap must be NGHTTP2_FRAMEBUF_CHUNKLEN or more for anything to be moved. */
@@ -61,6 +64,10 @@ struct h2_peer_stream *h2_peer_stream(struct h2_peer *p, int32_t id);
 void h2_peer_reply(struct h2_peer *p, int32_t id, const struct h2_peer_reply *reply);
 void h2_peer_reset(struct h2_peer *p, int32_t id, uint32_t code);
 void h2_peer_goaway(struct h2_peer *p, int32_t last_stream, uint32_t code);
+
+/* Carries bytes between the session and the pipe's far end, both ways once; a new connection of
+ * the near end gets a new session. Whether anything moved. */
+bool h2_peer_serve(struct h2_peer *p, struct mem_pipe *m);
 
 /* Carries bytes both ways, `step` at most at a time, until both are quiet. What fk_h2_feed said
  * last, or FK_E_NOMEM from pull. */

@@ -30,8 +30,6 @@ struct fixture {
     struct fk_heap heap;
     _Alignas(8) uint8_t memory[HEAP_BYTES];
     uint64_t now_ms;
-    bool peer_open; /* the peer has a session for the current connection */
-    unsigned opens_seen;
     struct asked asked[8];
 };
 
@@ -73,35 +71,17 @@ static struct fixture *begin(void) {
 }
 
 static void end(struct fixture *f) {
-    if (f->peer_open) h2_peer_close(&f->peer);
+    h2_peer_close(&f->peer);
     while (!fk_client_shutdown(&f->client, f->now_ms)) {
     }
     assert_int_equal(f->heap.used_bytes, 0);
-}
-
-/* Carries the peer's bytes; opens a session for it when the client has connected anew. */
-static bool peer_work(struct fixture *f) {
-    if (f->wire.opens != f->opens_seen) {
-        if (f->peer_open) h2_peer_close(&f->peer);
-        h2_peer_open(&f->peer, NULL, 0);
-        f->peer_open = true;
-        f->opens_seen = f->wire.opens;
-    }
-    if (!f->peer_open) return false;
-    uint8_t buf[2 * NGHTTP2_FRAMEBUF_CHUNKLEN];
-    const struct fk_pipe far = mem_pipe_far(&f->wire);
-    const int got = fk_pipe_recv(far, buf, sizeof buf);
-    if (got > 0) assert_int_equal(h2_peer_feed(&f->peer, fk_bytes(buf, (size_t)got)), 0);
-    const size_t out = h2_peer_pull(&f->peer, buf, sizeof buf);
-    if (out > 0) (void)fk_pipe_send(far, buf, out); /* a dying pipe takes only some of it */
-    return got > 0 || out > 0;
 }
 
 /* Until nothing moves. */
 static void settle(struct fixture *f) {
     for (int i = 0; i < 10000; i++) {
         const bool client = fk_client_step(&f->client, f->now_ms);
-        const bool peer = peer_work(f);
+        const bool peer = h2_peer_serve(&f->peer, &f->wire);
         if (!client && !peer) return;
     }
     fail_msg("never quiet");
@@ -267,6 +247,46 @@ static void errors_are_read_for_the_operator(void **state) {
     }
 }
 
+#define LONG_ERROR 1000 /* bytes: more than one window, so that the bodies come in turns */
+
+static const char *pad(char buf[LONG_ERROR + 1], const char *text) {
+    memset(buf, '.', LONG_ERROR);
+    memcpy(buf, text, strlen(text));
+    buf[LONG_ERROR] = '\0';
+    return buf;
+}
+
+/* One error body is read at a time. The other is let go, and its request still answered. */
+static void two_errors_at_once_do_not_mix(void **state) {
+    (void)state;
+    char first[LONG_ERROR + 1], second[LONG_ERROR + 1];
+    for (int wants_body = 0; wants_body < 2; wants_body++) {
+        struct fixture *f = begin();
+        settle(f);
+        ask(f, &f->asked[0], wants_body != 0);
+        ask(f, &f->asked[1], wants_body != 0);
+        const struct h2_peer_reply a = {.status = "403",
+                                        .body = (const uint8_t *)pad(first, "the first"),
+                                        .body_len = LONG_ERROR};
+        const struct h2_peer_reply b = {.status = "500",
+                                        .body = (const uint8_t *)pad(second, "the second"),
+                                        .body_len = LONG_ERROR};
+        h2_peer_reply(&f->peer, 1, &a);
+        h2_peer_reply(&f->peer, 3, &b); /* its head comes before the first's body */
+        settle(f);
+        assert_int_equal(f->asked[0].responses, 1);
+        assert_int_equal(f->asked[0].last.status, 403);
+        assert_memory_equal(f->asked[0].message, "the first...", strlen("the first..."));
+        assert_int_equal(f->asked[1].responses, 1);
+        assert_int_equal(f->asked[1].last.status, 500);
+        assert_string_equal(f->asked[1].message, "");
+        ask(f, &f->asked[2], wants_body != 0); /* and the next one is read again */
+        answer(f, "502", NULL, "the third");
+        assert_string_equal(f->asked[2].message, "the third");
+        end(f);
+    }
+}
+
 static void a_ten_megabyte_error_costs_one_window(void **state) {
     (void)state;
     struct fixture *f = begin();
@@ -316,6 +336,48 @@ static void reconnects_back_off_and_are_counted(void **state) {
     assert_true(fk_client_ready(&f->client));
     assert_int_equal(f->client.stats.connects, 1);
     end(f);
+}
+
+struct settled_row {
+    uint64_t stood_ms; /* when the answer comes, since the connection was begun */
+    const char *status;
+    bool settled; /* the next reconnect is a quick one */
+};
+
+/* What makes a connection count as good: an answer by a server that can serve, and not right at the
+ * beginning. */
+static void only_a_good_connection_is_come_back_to_at_once(void **state) {
+    (void)state;
+    static const struct settled_row rows[] = {
+        {0, "200", false},
+        {FK_RECONNECT_MAX_MS - 1, "200", false},
+        {FK_RECONNECT_MAX_MS, "200", true},
+        {FK_RECONNECT_MAX_MS, "404", true},
+        {FK_RECONNECT_MAX_MS, "499", true},
+        {FK_RECONNECT_MAX_MS, "429", false},
+        {FK_RECONNECT_MAX_MS, "500", false},
+        {FK_RECONNECT_MAX_MS, "503", false},
+        {3600000, "200", true},
+        {3600000, "503", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture *f = begin();
+        f->wire.open_err = FK_E_UNREACHABLE;
+        settle(f);
+        pass(f, 60000); /* the delay has grown to its cap */
+        f->wire.open_err = 0;
+        while (!fk_client_ready(&f->client)) pass(f, 1);
+        pass(f, rows[i].stood_ms - (f->now_ms - f->client.opened_ms));
+        ask(f, &f->asked[0], false);
+        answer(f, rows[i].status, dated, NULL);
+        assert_int_equal(f->asked[0].responses, 1);
+        f->wire.dead = true;
+        settle(f);
+        const uint64_t wait_ms = f->client.retry_ms - f->now_ms;
+        if (rows[i].settled) assert_in_range(wait_ms, 150, 250);
+        else assert_in_range(wait_ms, FK_RECONNECT_MAX_MS * 3 / 4, FK_RECONNECT_MAX_MS * 5 / 4);
+        end(f);
+    }
 }
 
 static void a_connection_that_never_works_keeps_backing_off(void **state) {
@@ -373,6 +435,66 @@ static void a_slow_server_is_not_a_dead_one(void **state) {
     assert_true(fk_client_ready(&f->client));
     assert_int_equal(f->client.stats.connects, 1);
     end(f);
+}
+
+/* Stepped at its own deadlines alone, the client keeps them: none is left out of due. */
+static void a_request_ends_at_its_limit_by_due_alone(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    const uint64_t asked_ms = f->now_ms;
+    while (f->asked[0].responses == 0) {
+        assert_true(fk_client_due(&f->client) > f->now_ms);
+        f->now_ms = fk_client_due(&f->client);
+        assert_true(f->now_ms <= asked_ms + FK_REQUEST_TIMEOUT_MS);
+        settle(f);
+    }
+    assert_int_equal(f->now_ms, asked_ms + FK_REQUEST_TIMEOUT_MS);
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_true(fk_client_due(&f->client) == FK_NEVER);
+    end(f);
+}
+
+struct stalled_row {
+    const char *status;
+    size_t body_len, body_held;
+    int expected;
+};
+
+/* The server lives, but the rest of the reply never comes. */
+static void a_reply_that_stalls_is_no_success(void **state) {
+    (void)state;
+    static const struct stalled_row rows[] = {
+        {"200", 1000, 1000, FK_E_TIMEOUT}, /* a head, then nothing */
+        {"200", 1000, 500, FK_E_TIMEOUT},
+        {"201", 1000, 1, FK_E_TIMEOUT},
+        {"200", 5000, 1, FK_E_TIMEOUT},
+        {"500", 700, 700, 500}, /* an error is one, body or not */
+        {"403", 700, 100, 403},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture *f = begin();
+        settle(f);
+        ask(f, &f->asked[0], true);
+        const struct h2_peer_reply r = {.status = rows[i].status,
+                                        .fields = dated,
+                                        .body_len = rows[i].body_len,
+                                        .body_held = rows[i].body_held};
+        h2_peer_reply(&f->peer, 1, &r);
+        settle(f);
+        pass(f, FK_REQUEST_TIMEOUT_MS - 1);
+        assert_int_equal(f->asked[0].responses, 0);
+        pass(f, 1);
+        assert_int_equal(f->asked[0].responses, 1);
+        assert_int_equal(f->asked[0].last.status, rows[i].expected);
+        if (rows[i].expected < 0)
+            assert_int_equal(f->asked[0].body_len, rows[i].body_len - rows[i].body_held);
+        assert_int_equal(f->client.stats.failures, rows[i].expected < 0);
+        assert_true(h2_peer_stream(&f->peer, 1)->reset);
+        assert_true(fk_client_ready(&f->client));
+        end(f);
+    }
 }
 
 static void a_handshake_that_hangs_is_given_up(void **state) {
@@ -463,6 +585,38 @@ static void a_goodbye_ends_with_the_connection(void **state) {
     end(f);
 }
 
+/* After its head and some of its body: what arrived is not the object. */
+static void a_reply_reset_in_its_middle_is_no_success(void **state) {
+    (void)state;
+    static const struct {
+        const char *status;
+        uint32_t code;
+        int expected;
+    } rows[] = {
+        {"200", NGHTTP2_INTERNAL_ERROR, FK_E_RESET},
+        {"200", NGHTTP2_NO_ERROR, FK_E_RESET},
+        {"201", NGHTTP2_REFUSED_STREAM, FK_E_REFUSED},
+        {"500", NGHTTP2_INTERNAL_ERROR, 500},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture *f = begin();
+        settle(f);
+        ask(f, &f->asked[0], true);
+        const struct h2_peer_reply r = {
+            .status = rows[i].status, .fields = dated, .body_len = 700, .body_held = 300};
+        h2_peer_reply(&f->peer, 1, &r);
+        settle(f);
+        assert_int_equal(f->asked[0].responses, 0);
+        h2_peer_reset(&f->peer, 1, rows[i].code);
+        settle(f);
+        assert_int_equal(f->asked[0].responses, 1);
+        assert_int_equal(f->asked[0].last.status, rows[i].expected);
+        assert_int_equal(f->asked[0].body_len, rows[i].expected < 0 ? 400 : 0);
+        assert_int_equal(f->client.stats.failures, rows[i].expected < 0);
+        end(f);
+    }
+}
+
 /* The connection dies after every possible byte from the server: always one answer, no leak. */
 static void cut_at_every_byte(void **state) {
     (void)state;
@@ -477,6 +631,7 @@ static void cut_at_every_byte(void **state) {
                 h2_peer_reply(&f->peer, 1, &r);
             settle(f);
             if (f->client.state == FK_LINK_DOWN) assert_int_equal(f->asked[0].responses, 1);
+            if (f->asked[0].last.status == 200) assert_int_equal(f->asked[0].body_len, 1000);
         }
         end(f);
     }
@@ -504,6 +659,37 @@ static void a_full_heap_is_an_ordinary_failure(void **state) {
     }
 }
 
+/* The PING that a waiting request calls for finds no memory, and the pipe takes nothing: the
+ * connection is given up at once, not looked at again and again. */
+static void a_full_heap_behind_a_full_pipe_is_no_busy_loop(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    f->wire.to_far.room = 16;
+    const struct fk_request request = {
+        .verb = FK_GET, .path = "/", .reply = &reply, .owner = &f->asked[0]};
+    assert_int_equal(fk_client_submit(&f->client, &request), 0);
+    while (fk_client_step(&f->client, f->now_ms)) {
+    }
+    assert_true(fk_client_wants_write(&f->client)); /* the peer does not read */
+    void *taken[32];
+    size_t count = 0;
+    for (uint32_t largest; (largest = fk_heap_largest(&f->heap)) > 0; count++) {
+        assert_true(count < sizeof taken / sizeof taken[0]);
+        taken[count] = fk_heap_alloc(&f->heap, largest);
+    }
+    assert_true(fk_client_due(&f->client) == f->now_ms + FK_PING_AFTER_MS);
+    f->now_ms += FK_PING_AFTER_MS;
+    while (fk_client_step(&f->client, f->now_ms)) {
+    }
+    assert_true(fk_client_due(&f->client) > f->now_ms);
+    assert_int_equal(f->client.state, FK_LINK_DOWN);
+    assert_int_equal(f->asked[0].responses, 1);
+    assert_int_equal(f->asked[0].last.status, FK_E_NOMEM);
+    while (count > 0) fk_heap_free(&f->heap, taken[--count]);
+    end(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connects_and_sends_what_kubernetes_wants),
@@ -512,19 +698,25 @@ int main(void) {
         cmocka_unit_test(slots_are_bounded_and_free_again),
         cmocka_unit_test(submit_without_a_connection_is_refused),
         cmocka_unit_test(errors_are_read_for_the_operator),
+        cmocka_unit_test(two_errors_at_once_do_not_mix),
         cmocka_unit_test(a_ten_megabyte_error_costs_one_window),
         cmocka_unit_test(a_lost_connection_answers_everything_once),
         cmocka_unit_test(reconnects_back_off_and_are_counted),
+        cmocka_unit_test(only_a_good_connection_is_come_back_to_at_once),
         cmocka_unit_test(a_connection_that_never_works_keeps_backing_off),
         cmocka_unit_test(silence_is_noticed_by_a_ping),
         cmocka_unit_test(a_slow_server_is_not_a_dead_one),
+        cmocka_unit_test(a_request_ends_at_its_limit_by_due_alone),
+        cmocka_unit_test(a_reply_that_stalls_is_no_success),
         cmocka_unit_test(a_handshake_that_hangs_is_given_up),
         cmocka_unit_test(goaway_lets_requests_finish_and_connects_anew),
         cmocka_unit_test(a_reset_stream_is_a_failure_of_that_request),
         cmocka_unit_test(tells_when_the_token_may_change_and_when_it_is_refused),
         cmocka_unit_test(a_goodbye_ends_with_the_connection),
+        cmocka_unit_test(a_reply_reset_in_its_middle_is_no_success),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(a_full_heap_is_an_ordinary_failure),
+        cmocka_unit_test(a_full_heap_behind_a_full_pipe_is_no_busy_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,9 +97,14 @@ static void is_renewed_with_little_jitter(void **state) {
     struct fixture f;
     begin_renewing(&f);
     uint64_t last_ms = 5000;
+    bool seen[401] = {false};
+    unsigned different = 0;
     for (int i = 0; i < 1000; i++) {
         const uint64_t due_ms = fk_lease_ops.due(&f.lease);
         assert_in_range(due_ms - last_ms, 10000, 10400);
+        different += !seen[due_ms - last_ms - 10000];
+        seen[due_ms - last_ms - 10000] = true;
+        if (i == 200) assert_true(different >= 100); /* of 157 expected among 401 */
         duty_case_pass(&f.d, due_ms - f.d.now.mono_ms);
         assert_true(duty_case_ask(&f.d));
         assert_true(f.d.request.path_repeats);
@@ -109,6 +114,8 @@ static void is_renewed_with_little_jitter(void **state) {
         last_ms = due_ms;
     }
     assert_int_equal(f.lease.renewals, 1001);
+    assert_true(seen[0] || seen[1] || seen[2] || seen[3]); /* over the whole of it */
+    assert_true(seen[400] || seen[399] || seen[398] || seen[397]);
     assert_in_range(f.lease.longest_gap_ms, 10000, 10407);
 }
 
