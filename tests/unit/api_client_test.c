@@ -287,6 +287,32 @@ static void two_errors_at_once_do_not_mix(void **state) {
     }
 }
 
+/* The first one's body is half here when the second comes. */
+static void an_error_half_read_is_left_alone(void **state) {
+    (void)state;
+    for (int wants_body = 0; wants_body < 2; wants_body++) {
+        struct fixture *f = begin();
+        settle(f);
+        ask(f, &f->asked[0], wants_body != 0);
+        ask(f, &f->asked[1], wants_body != 0);
+        const struct h2_peer_reply a = {.status = "403",
+                                        .body = (const uint8_t *)"the first, ",
+                                        .body_len = 11,
+                                        .body_held = 2};
+        h2_peer_reply(&f->peer, 1, &a);
+        settle(f);
+        answer(f, "500", NULL, "the second"); /* of stream 3 */
+        assert_int_equal(f->asked[0].responses, 0);
+        assert_int_equal(f->asked[1].last.status, 500);
+        assert_string_equal(f->asked[1].message, "");
+        h2_peer_reset(&f->peer, 1, NGHTTP2_INTERNAL_ERROR);
+        settle(f);
+        assert_int_equal(f->asked[0].last.status, 403);
+        assert_string_equal(f->asked[0].message, "the first");
+        end(f);
+    }
+}
+
 static void a_ten_megabyte_error_costs_one_window(void **state) {
     (void)state;
     struct fixture *f = begin();
@@ -699,6 +725,7 @@ int main(void) {
         cmocka_unit_test(submit_without_a_connection_is_refused),
         cmocka_unit_test(errors_are_read_for_the_operator),
         cmocka_unit_test(two_errors_at_once_do_not_mix),
+        cmocka_unit_test(an_error_half_read_is_left_alone),
         cmocka_unit_test(a_ten_megabyte_error_costs_one_window),
         cmocka_unit_test(a_lost_connection_answers_everything_once),
         cmocka_unit_test(reconnects_back_off_and_are_counted),

@@ -174,6 +174,37 @@ static void replies_that_are_no_nodes_are_backed_off_from(void **state) {
     assert_in_range(count, 5, 30);
 }
 
+/* What went wrong before is forgotten once the Node is looked after, and no sooner. */
+static void a_round_that_is_done_begins_the_delays_anew(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    for (int i = 0; i < 8; i++) {
+        expect(&f, "POST /api/v1/nodes");
+        duty_case_status(&f.d, 500);
+        duty_case_pass(&f.d, FK_RETRY_MAX_MS * 5 / 4);
+    }
+    expect(&f, "POST /api/v1/nodes");
+    duty_case_answer(&f.d, 409, FK_REASON_ALREADY_EXISTS, fk_bytes(NULL, 0));
+    expect(&f, "GET /api/v1/nodes/board-1");
+    duty_case_answer(&f.d, 200, FK_REASON_NONE, duty_case_node(f.buf, UID, NULL, NULL, 0));
+    expect(&f, "PATCH-STRATEGIC /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 500);
+    assert_in_range(fk_register_ops.due(&f.registration) - f.d.now.mono_ms, FK_RETRY_MAX_MS * 3 / 4,
+                    FK_RETRY_MAX_MS * 5 / 4);
+    duty_case_pass(&f.d, FK_RETRY_MAX_MS * 5 / 4);
+    expect(&f, "PATCH-STRATEGIC /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 200);
+    fk_register_again(&f.registration, f.d.now);
+    expect(&f, "GET /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 500);
+    assert_in_range(fk_register_ops.due(&f.registration) - f.d.now.mono_ms, 150, 250);
+    duty_case_pass(&f.d, 250);
+    expect(&f, "GET /api/v1/nodes/board-1");
+    duty_case_status(&f.d, 404);
+    expect(&f, "POST /api/v1/nodes"); /* at once: the first turn of this round */
+}
+
 static void forbidden_labels_do_not_keep_a_node_away(void **state) {
     (void)state;
     struct fixture f;
@@ -198,6 +229,7 @@ int main(void) {
         cmocka_unit_test(refusals_are_slow),
         cmocka_unit_test(a_server_that_contradicts_itself_is_not_hammered),
         cmocka_unit_test(replies_that_are_no_nodes_are_backed_off_from),
+        cmocka_unit_test(a_round_that_is_done_begins_the_delays_anew),
         cmocka_unit_test(forbidden_labels_do_not_keep_a_node_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,42 @@ static void what_failed_is_said_again_whole(void **state) {
     expect_report(&f, true);
 }
 
+static void failures_in_a_row_back_off_until_one_is_accepted(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    duty_case_pass(&f.d, 310000);
+    for (int round = 0; round < 2; round++) {
+        uint64_t delay_ms = FK_RETRY_MIN_MS;
+        for (int i = 0; i < 8; i++) {
+            expect(&f, STATUS);
+            duty_case_status(&f.d, 500);
+            const uint64_t wait_ms = fk_status_ops.due(&f.status) - f.d.now.mono_ms;
+            assert_in_range(wait_ms, delay_ms - delay_ms / 4, delay_ms + delay_ms / 4);
+            duty_case_pass(&f.d, wait_ms);
+            delay_ms = delay_ms * 2 < FK_RETRY_MAX_MS ? delay_ms * 2 : FK_RETRY_MAX_MS;
+        }
+        expect_report(&f, true);
+        duty_case_pass(&f.d, 310000);
+    }
+}
+
+/* Once a status was taken, a Node that is gone is looked after at once again. */
+static void a_node_that_goes_missing_twice_is_told_at_once_each_time(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    for (int round = 0; round < 3; round++) {
+        fk_status_refresh(&f.status, f.d.now);
+        expect(&f, STATUS);
+        duty_case_status(&f.d, 404);
+        fk_status_refresh(&f.status, f.d.now);
+        expect(&f, STATUS);
+        duty_case_status(&f.d, 200);
+        expect_annotation(&f, "45000");
+    }
+}
+
 static void a_missing_node_is_noticed(void **state) {
     (void)state;
     struct fixture f;
@@ -292,6 +328,8 @@ int main(void) {
         cmocka_unit_test(leaving_is_told_at_once),
         cmocka_unit_test(leaving_while_a_report_is_under_way),
         cmocka_unit_test(what_failed_is_said_again_whole),
+        cmocka_unit_test(failures_in_a_row_back_off_until_one_is_accepted),
+        cmocka_unit_test(a_node_that_goes_missing_twice_is_told_at_once_each_time),
         cmocka_unit_test(a_missing_node_is_noticed),
         cmocka_unit_test(a_missing_node_that_is_found_is_no_loop),
         cmocka_unit_test(the_annotation_follows_the_heap_in_steps),
