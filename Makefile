@@ -79,7 +79,7 @@ release debug clang-debug clang-release: setup deps
 	@cmake --build --preset $@ -- --quiet
 	@if [ -n "$(TESTS)" ]; then echo '== $@: test'; ctest --preset $@; fi
 
-build: release
+build: release ## build/release/femtokubelet and femtosim, without a control plane
 
 check-tools:
 	@echo '== the tools themselves'

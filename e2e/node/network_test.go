@@ -101,7 +101,7 @@ func TestConnectionThatIsResetComesBack(t *testing.T) {
 		for range 3 {
 			from := b.Journal().now()
 			p.ResetAll()
-			b.Journal().wait(t, from, "connection to the API server lost")
+			b.Journal().wait(t, from, "connection to the API server")
 			b.Journal().wait(t, from, "connected to the API server")
 			o.renewedNow(t, name)
 		}
@@ -176,7 +176,7 @@ func TestSilentPeerIsNoticed(t *testing.T) {
 			return !p.Connections()[0].ClientGone.IsZero()
 		})
 		noticed := p.Connections()[0].ClientGone.Sub(began)
-		lost := b.Journal().wait(t, from, "connection to the API server lost")
+		lost := b.Journal().wait(t, from, "connection to the API server")
 		t.Logf("noticed after %v (%s)", noticed.Round(time.Millisecond), lost.field("reason"))
 		// 15 s are promised; the rest is for a machine with too much to do.
 		if noticed > 20*time.Second {
@@ -222,7 +222,7 @@ func TestAPIServerOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(outage) // the outage itself
-		tries := b.Journal().since(from, "connection to the API server lost")
+		tries := b.Journal().since(from, "connection to the API server")
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := c.StartAPIServer(ctx); err != nil {

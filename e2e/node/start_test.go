@@ -191,7 +191,7 @@ func TestStopWithoutServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Start(t, s.node(t, name))
-		b.Journal().wait(t, 0, "connection to the API server lost")
+		b.Journal().wait(t, 0, "connection to the API server")
 		began := time.Now()
 		if code := b.Stop(t); code != 0 {
 			t.Errorf("exit code %d", code)

@@ -130,7 +130,10 @@ func (a *arguments) commandFlags(flags *flag.FlagSet) (admin *bool, err error) {
 		})
 	case "kubeconfig":
 		flags.BoolVar(admin, "admin", false, "")
-		flags.StringVar(&a.node, "node", "", "")
+		flags.Func("node", "", func(name string) error {
+			a.node = name
+			return cluster.CheckNodeName(name) // an empty one, too: never the admin's by mistake
+		})
 		flags.BoolVar(&a.bootstrap, "bootstrap", false, "")
 		flags.BoolVar(&a.raw, "raw", false, "")
 	case "down", "status":
@@ -169,9 +172,6 @@ func (a *arguments) check(admin bool) error {
 	}
 	if admin && a.bootstrap || a.node != "" && (admin || a.bootstrap) {
 		return fmt.Errorf("only one of --admin, --node and --bootstrap; %w", errUsage)
-	}
-	if a.node != "" {
-		return cluster.CheckNodeName(a.node)
 	}
 	return nil
 }

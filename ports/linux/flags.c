@@ -155,7 +155,7 @@ static int apply(struct fk_flags *f, const struct flag *flag, const char *value,
     fk_put_str(why, "--");
     fk_put_str(why, flag->name);
     fk_put_str(why, " \"");
-    fk_put_str(why, value);
+    fk_put_cut(why, value, 64);
     return complain(why, "\": must ", flag->wants, "");
 }
 
@@ -284,5 +284,6 @@ void fk_flags_help(struct fk_writer *w) {
     put_flag(w, "help", "", "print this");
     fk_put_str(w,
                "\nSIGTERM or SIGINT: report Ready=False, disconnect, exit 0; a second one exits\n"
-               "at once. Exit status: 1 could not start, 2 wrong usage. More: man femtokubelet\n");
+               "at once. Exit status: 1 could not start, 2 wrong usage. More: man "
+               "ports/linux/femtokubelet.8\n");
 }

@@ -16,7 +16,7 @@ static const char usage[] =
     "  --fail PPM       requests that fail, of a million\n"
     "  --losses N       losses of each link in 100 days\n"
     "  --loss-max T     their greatest length\n"
-    "  --heap BYTES     each node's heap for HTTP/2 (65536)\n"
+    "  --heap BYTES     each node's heap for HTTP/2, 1024 at least (65536)\n"
     "  --verbose        the nodes' log on stderr\n"
     "Exit status 1 when a rule was violated.\n";
 
@@ -75,10 +75,10 @@ static bool parse_one(struct arguments *a, const char *name, const char *value) 
     }
     if (strcmp(name, "--seed") == 0) return parse_number(value, UINT64_MAX, &o->seed);
     if (!parse_number(value, 1000000, &n)) return false;
-    if (strcmp(name, "--nodes") == 0) o->nodes = (size_t)n;
+    if (strcmp(name, "--nodes") == 0 && n > 0) o->nodes = (size_t)n;
     else if (strcmp(name, "--fail") == 0) o->faults.fail_ppm = (uint32_t)n;
     else if (strcmp(name, "--losses") == 0) o->faults.losses_per_100_days = (uint32_t)n;
-    else if (strcmp(name, "--heap") == 0) o->heap_bytes = (uint32_t)n;
+    else if (strcmp(name, "--heap") == 0 && n >= 1024) o->heap_bytes = (uint32_t)n;
     else return false;
     return true;
 }
@@ -136,7 +136,7 @@ static void report(const struct sim_world *w, double real_s) {
 
 int main(int argc, char **argv) {
     struct arguments a = {.options = {.nodes = 1, .seed = 1}, .duration_ms = SIM_HOUR};
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         (void)fputs(usage, stdout);
         return 0;
     }

@@ -101,9 +101,15 @@ static void connect(struct fk_client *c) {
     c->blocked = false;
 }
 
+static const char *lost_text(enum fk_link_state was) {
+    if (was == FK_LINK_DRAINING) return "API server asked for a new connection";
+    return was == FK_LINK_CONNECTING ? "no connection to the API server"
+                                     : "connection to the API server lost";
+}
+
 /* Ends the connection for the reason given; everything under way is answered with it. */
 static void lose(struct fk_client *c, int err) {
-    const bool orderly = c->state == FK_LINK_DRAINING;
+    const enum fk_link_state was = c->state;
     c->lost_err = err;
     fk_h2_close(&c->h2);
     fk_pipe_close(c->config.pipe);
@@ -113,8 +119,7 @@ static void lose(struct fk_client *c, int err) {
     c->blocked = false;
     const uint32_t wait_ms = fk_backoff_next(&c->backoff, &c->rng);
     c->retry_ms = fk_after(c->now.mono_ms, wait_ms);
-    fk_log(c->config.log, orderly ? FK_INFO : FK_WARN,
-           orderly ? "API server asked for a new connection" : "connection to the API server lost",
+    fk_log(c->config.log, was == FK_LINK_DRAINING ? FK_INFO : FK_WARN, lost_text(was),
            FK_STR("server", c->config.authority), FK_STR("reason", fk_err_text(err)),
            FK_INT("retry_ms", wait_ms), FK_INT("tries", c->stats.connect_tries));
 }

@@ -40,6 +40,12 @@ void fk_put_char(struct fk_writer *w, char c) { fk_put(w, &c, 1); }
 
 void fk_put_str(struct fk_writer *w, const char *s) { fk_put(w, s, strlen(s)); }
 
+void fk_put_cut(struct fk_writer *w, const char *s, size_t max) {
+    const size_t len = strlen(s);
+    fk_put(w, s, len < max ? len : max);
+    if (len > max) fk_put_str(w, "...");
+}
+
 void fk_put_padded(struct fk_writer *w, uint64_t value, unsigned digits) {
     char text[20];
     unsigned at = sizeof text;

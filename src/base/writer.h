@@ -30,6 +30,9 @@ size_t fk_writer_kept(const struct fk_writer *w);
 void fk_put(struct fk_writer *w, const void *bytes, size_t len);
 void fk_put_char(struct fk_writer *w, char c);
 void fk_put_str(struct fk_writer *w, const char *s);
+/* At most max bytes of s, and "..." for the rest: for values in messages. */
+void fk_put_cut(struct fk_writer *w, const char *s, size_t max);
+
 void fk_put_u64(struct fk_writer *w, uint64_t value);
 void fk_put_i64(struct fk_writer *w, int64_t value);
 

@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 
+#define QUOTED_MAX 64 /* bytes of a value in a message: the rule behind it must stay readable */
+
 static bool alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -90,7 +92,7 @@ bool fk_config_quantity_valid(const char *text) {
 static int wrong(struct fk_writer *why, const char *what, const char *quoted, const char *rule) {
     fk_put_str(why, what);
     fk_put_str(why, " \"");
-    fk_put_str(why, quoted);
+    fk_put_cut(why, quoted, QUOTED_MAX);
     fk_put_str(why, "\" ");
     fk_put_str(why, rule);
     return FK_E_CONFIG;

@@ -53,10 +53,14 @@ static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t 
     return parse_der(chain, p, len);
 }
 
+/* Mbed TLS tells these apart only by where it stumbled. */
+static const char UNREADABLE[] =
+    "no certificate could be read: it must be PEM or DER, whole, of a P-256, P-384 or RSA key";
+
 static int load_ca(struct fk_tls *t) {
     const int ret = parse_certificates(&t->ca, t->cfg.ca, t->cfg.ca_len);
     if (ret < 0) {
-        return refuse(t, "no certificate could be read: neither PEM nor DER, or damaged", CA, ret);
+        return refuse(t, UNREADABLE, CA, ret);
     }
     if (ret > 0) {
         if (fk_crypto_heap()->failures != t->failures) {
@@ -99,8 +103,7 @@ static int load_client(struct fk_tls *t) {
     }
     const int ret = parse_certificates(&t->cert, c->cert, c->cert_len);
     if (ret != 0) {
-        return refuse(t, "no certificate could be read: neither PEM nor DER, or damaged", CERT,
-                      ret);
+        return refuse(t, UNREADABLE, CERT, ret);
     }
     return load_key(t);
 }

@@ -113,6 +113,14 @@ static void a_configuration_is_checked_whole(void **state) {
     struct fk_node_config c = duty_case_config;
     c.name = "Not A Name";
     expect_refused(&c, "node name \"Not A Name\"");
+    static const char endless[] = SIXTY_THREE SIXTY_THREE SIXTY_THREE SIXTY_THREE SIXTY_THREE;
+    c.name = endless;
+    expect_refused(&c, "a2...\" is not valid: lower-case"); /* cut, but the rule is there */
+    c = duty_case_config;
+    c.hostname = SIXTY_THREE "4";
+    expect_refused(&c, "kubernetes.io/hostname");
+    c.hostname = SIXTY_THREE;
+    assert_int_equal(fk_config_check(&c, &why), 0);
     c = duty_case_config;
     c.system.operating_system = "linux";
     expect_refused(&c, "linux");
