@@ -115,7 +115,7 @@ static void a_configuration_is_checked_whole(void **state) {
     expect_refused(&c, "node name \"Not A Name\"");
     static const char endless[] = SIXTY_THREE SIXTY_THREE SIXTY_THREE SIXTY_THREE SIXTY_THREE;
     c.name = endless;
-    expect_refused(&c, "a2...\" is not valid: lower-case"); /* cut, but the rule is there */
+    expect_refused(&c, "123a...\" is not valid: lower-case"); /* cut, but the rule is there */
     c = duty_case_config;
     c.hostname = SIXTY_THREE "4";
     expect_refused(&c, "kubernetes.io/hostname");
