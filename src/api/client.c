@@ -92,11 +92,13 @@ static const struct fk_h2_events events = {on_head, on_data, on_end, on_pong, on
 
 /* ---- the connection's life ----------------------------------------------------------------- */
 
-static void connect(struct fk_client *c) {
-    c->stats.connect_tries++;
-    c->state = FK_LINK_CONNECTING;
-    c->opened_ms = c->heard_ms = c->now.mono_ms;
-    c->pinged_ms = FK_NEVER;
+/* Closes everything; whatever is under way is answered with the reason given. */
+static void hang_up(struct fk_client *c, int err) {
+    c->lost_err = err;
+    fk_h2_close(&c->h2);
+    fk_pipe_close(c->config.pipe);
+    c->lost_err = 0;
+    c->state = FK_LINK_DOWN;
     c->out_len = c->out_sent = 0;
     c->blocked = false;
 }
@@ -110,13 +112,7 @@ static const char *lost_text(enum fk_link_state was) {
 /* Ends the connection for the reason given; everything under way is answered with it. */
 static void lose(struct fk_client *c, int err) {
     const enum fk_link_state was = c->state;
-    c->lost_err = err;
-    fk_h2_close(&c->h2);
-    fk_pipe_close(c->config.pipe);
-    c->lost_err = 0;
-    c->state = FK_LINK_DOWN;
-    c->out_len = c->out_sent = 0;
-    c->blocked = false;
+    hang_up(c, err);
     const uint32_t wait_ms = fk_backoff_next(&c->backoff, &c->rng);
     c->retry_ms = fk_after(c->now.mono_ms, wait_ms);
     fk_log(c->config.log, was == FK_LINK_DRAINING ? FK_INFO : FK_WARN, lost_text(was),
@@ -125,7 +121,10 @@ static void lose(struct fk_client *c, int err) {
 }
 
 static void begin(struct fk_client *c) {
-    connect(c);
+    c->stats.connect_tries++;
+    c->state = FK_LINK_CONNECTING;
+    c->opened_ms = c->heard_ms = c->now.mono_ms;
+    c->pinged_ms = FK_NEVER;
     int err = fk_pipe_open(c->config.pipe);
     if (err == 0) err = fk_h2_open(&c->h2, c->config.heap, &events, c);
     if (err != 0) lose(c, err);
@@ -344,11 +343,7 @@ bool fk_client_shutdown(struct fk_client *c, uint64_t mono_ms) {
         c->state = FK_LINK_LEAVING;
     }
     if (c->state == FK_LINK_LEAVING && (transmit(c) > 0 || c->blocked)) return false;
-    c->lost_err = FK_E_CANCELLED;
-    fk_h2_close(&c->h2);
-    fk_pipe_close(c->config.pipe);
-    c->lost_err = 0;
-    c->state = FK_LINK_DOWN;
+    hang_up(c, FK_E_CANCELLED);
     c->retry_ms = FK_NEVER;
     return true;
 }
