@@ -1,4 +1,5 @@
-# One static library for each folder of src/: fk_base fk_wire fk_api fk_runtime fk_kubelet fk_link.
+# One static library for each folder of src/: fk_base fk_wire fk_api fk_runtime
+# fk_kubelet fk_firmware fk_link.
 # A folder without a .c file is an empty library until the first one arrives.
 
 function(fk_layer name)
@@ -62,7 +63,7 @@ else()
     target_link_libraries(fk_proto INTERFACE nanopb)
 endif()
 
-foreach(layer base wire api runtime kubelet link)
+foreach(layer base wire api runtime kubelet firmware link)
     file(GLOB ${layer}_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${layer}/*.c)
 endforeach()
 fk_layer(base SOURCES ${base_sources})
@@ -70,6 +71,7 @@ fk_layer(wire SOURCES ${wire_sources} USES fk_base nghttp2)
 fk_layer(api SOURCES ${api_sources} USES fk_wire fk_proto)
 fk_layer(runtime SOURCES ${runtime_sources} USES fk_wire)
 fk_layer(kubelet SOURCES ${kubelet_sources} USES fk_runtime fk_api)
+fk_layer(firmware SOURCES ${firmware_sources} USES fk_kubelet)
 
 # The only layer that knows the machine. lwIP's files need a board: they are built by its port.
 list(FILTER link_sources EXCLUDE REGEX "_lwip\\.c$")
@@ -80,4 +82,4 @@ endif()
 
 # All of it, for programs and tests.
 add_library(fk_all INTERFACE)
-target_link_libraries(fk_all INTERFACE fk_kubelet fk_link)
+target_link_libraries(fk_all INTERFACE fk_firmware fk_link)

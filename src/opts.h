@@ -5,6 +5,11 @@
 #ifndef FK_OPTS_H
 #define FK_OPTS_H
 
+/* A board's own values, as the name of a header (boards/x_opts.h); -D alone does as well. */
+#ifdef FK_BOARD_OPTS
+#include FK_BOARD_OPTS
+#endif
+
 /* ---- TLS (link/) -------------------------------------------------------------------------- */
 
 /* Largest TLS record payload that we can receive, bytes. Costs its size in RAM, plus about 70.

@@ -1,0 +1,56 @@
+/* The serial console: lines in, commands, lines out. Owns the editing of a line, the commands that
+ * change settings (set, show, save, discard, factory-reset, reboot, status, help), and the pasting
+ * of PEM. It never prints a secret, nor echoes one being pasted. Knows no UART: bytes are passed
+ * in, text is passed out.
+ *
+ * For people and for tools/provision alike: every command ends with a line that begins with "ok" or
+ * "error: ", and the prompt "> " follows. Input may be anything; a line beyond FK_CONSOLE_LINE_MAX
+ * is refused whole, bytes that are not printable ASCII are dropped and counted in the refusal. */
+#ifndef FK_FIRMWARE_CONSOLE_H
+#define FK_FIRMWARE_CONSOLE_H
+
+#include "firmware/settings.h"
+#include "firmware/store.h"
+
+/* Longest line, bytes with its terminating zero; a server URL with the longest host name fits. */
+#ifndef FK_CONSOLE_LINE_MAX
+#define FK_CONSOLE_LINE_MAX 320
+#endif
+
+struct fk_console_ops {
+    void (*write)(void *ctx, const char *text, size_t len); /* to the terminal; "\r\n" ends lines */
+    void (*status)(void *ctx, struct fk_console *console);  /* prints with fk_console_pair */
+    void (*reboot)(void *ctx);                              /* may return */
+};
+
+/* Members are private. */
+struct fk_console {
+    const struct fk_console_ops *ops;
+    void *ctx;
+    struct fk_store *store;
+    uint16_t len;     /* of line */
+    uint16_t dropped; /* bytes of this line that were no printable ASCII */
+    bool overlong;
+    bool after_cr;
+    uint8_t pasting; /* number of the setting whose PEM is awaited, 0: none */
+    uint8_t paste_state;
+    uint8_t base64_fill;
+    uint32_t base64_bits;
+    char line[FK_CONSOLE_LINE_MAX];
+};
+
+void fk_console_init(struct fk_console *c, const struct fk_console_ops *ops, void *ctx,
+                     struct fk_store *store);
+
+/* What the terminal sent, in pieces of any size. Bounded work: a command at each line's end. */
+void fk_console_input(struct fk_console *c, const void *bytes, size_t len);
+
+/* "key            value" on a line of its own: for status. str NULL: num is the value. */
+void fk_console_pair(struct fk_console *c, const char *key, const char *str, int64_t num);
+
+/* A log line or the like is about to be printed and has been printed: the line being typed is taken
+ * away meanwhile and comes back behind it. */
+void fk_console_before_output(struct fk_console *c);
+void fk_console_after_output(struct fk_console *c);
+
+#endif

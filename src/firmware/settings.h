@@ -1,0 +1,70 @@
+/* What an operator tells a board: names, syntax and meaning of each setting, and the way from a
+ * record in flash to the node's configuration. Owns no storage and prints nothing. */
+#ifndef FK_FIRMWARE_SETTINGS_H
+#define FK_FIRMWARE_SETTINGS_H
+
+#include "base/writer.h"
+#include "firmware/store.h"
+#include "kubelet/config.h"
+
+/* Numbers in the record. They are never used again for something else. */
+enum fk_setting_number {
+    FK_SETTING_SERVER = 1, /* https://host[:port], zero-terminated as all texts */
+    FK_SETTING_CA = 2,     /* DER, one or several certificates */
+    FK_SETTING_CERT = 3,   /* DER, leaf first */
+    FK_SETTING_KEY = 4,    /* DER: SEC 1, PKCS #1 or PKCS #8; secret */
+    FK_SETTING_NODE_NAME = 5,
+    FK_SETTING_HOSTNAME = 6,        /* default: the node's name */
+    FK_SETTING_LABELS = 7,          /* key, 0, value, 0, ... */
+    FK_SETTING_TAINTS = 8,          /* key, 0, value, 0, effect, 0, ... */
+    FK_SETTING_TLS_SERVER_NAME = 9, /* default: the server's host */
+    FK_SETTING_LEASE_S = 10,        /* decimal text, as the following ones */
+    FK_SETTING_STATUS_UPDATE_S = 11,
+    FK_SETTING_STATUS_REPORT_S = 12,
+    FK_SETTING_LOG_LEVEL = 13, /* error, warn, info or debug */
+};
+
+enum fk_setting_kind {
+    FK_SETTING_TEXT,       /* given on the line of its command */
+    FK_SETTING_LABEL_LIST, /* k=v,k=v on the line; split when stored */
+    FK_SETTING_TAINT_LIST, /* k=v:Effect,k:Effect; likewise */
+    FK_SETTING_PEM,        /* pasted as PEM on the lines behind the command; stored as DER */
+};
+
+struct fk_setting {
+    uint8_t number;
+    uint8_t kind; /* enum fk_setting_kind */
+    bool secret;  /* never shown, never echoed */
+    bool required;
+    const char *name; /* "server"; as on the console */
+    const char *help; /* one line */
+};
+extern const struct fk_setting fk_setting_table[];
+extern const size_t fk_setting_count;
+const struct fk_setting *fk_setting_find(struct fk_bytes name); /* NULL: no such */
+
+/* A text or list as typed: checks it and writes its stored form into out (kinds TEXT and LIST),
+ * which is no longer than the value plus 2. 0, or FK_E_CONFIG with a sentence in why that says what
+ * would be right, or FK_E_RANGE when out is too small. */
+int fk_setting_encode(const struct fk_setting *setting, struct fk_bytes value,
+                      struct fk_writer *out, struct fk_writer *why);
+
+/* The stored form of a text or list as it would be typed (kinds TEXT and LIST). */
+void fk_setting_decode(const struct fk_setting *setting, struct fk_bytes stored,
+                       struct fk_writer *out);
+
+/* A record, ready for use; everything refers to the flash in place. */
+struct fk_settings {
+    struct fk_bytes ca, cert, key;
+    char host[256]; /* without brackets; its zero counted in the size */
+    uint16_t port;
+    const char *tls_server_name;
+    uint8_t log_level;          /* enum fk_level */
+    struct fk_node_config node; /* system is left to the port */
+};
+
+/* The active record. 0; FK_E_CONFIG and in why which setting is missing or wrong, for a person at
+ * the console ("node-name is not set: type set node-name NAME"). */
+int fk_settings_load(struct fk_settings *out, const struct fk_store *store, struct fk_writer *why);
+
+#endif
