@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/date.h"
+#include "base/log_text.h"
 #include "wire/json_write.h"
 
 static const char *level_text(enum fk_level level) {
@@ -33,51 +34,6 @@ static void put_time(struct fk_writer *w, int64_t wall_us) {
 /* ---- text -------------------------------------------------------------------------------------
  */
 
-static bool plain(const char *text) {
-    for (const char *p = text; *p != '\0'; p++)
-        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7F || strchr("\"\\=", *p) != NULL)
-            return false;
-    return *text != '\0';
-}
-
-/* Printable bytes as they are, the others as \n or \x1b: a terminal obeys none of them, and a line
- * stays one line. */
-static void put_escaped(struct fk_writer *w, const char *text) {
-    static const char hex[] = "0123456789abcdef";
-    for (const char *p = text; *p != '\0'; p++) {
-        const unsigned char c = (unsigned char)*p;
-        if (c >= ' ' && c < 0x7F && c != '"' && c != '\\') {
-            fk_put_char(w, *p);
-            continue;
-        }
-        fk_put_char(w, '\\');
-        if (c == '"' || c == '\\') {
-            fk_put_char(w, *p);
-        } else if (c == '\n' || c == '\t' || c == '\r') {
-            fk_put_char(w, c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
-        } else {
-            fk_put_char(w, 'x');
-            fk_put_char(w, hex[c >> 4]);
-            fk_put_char(w, hex[c & 15]);
-        }
-    }
-}
-
-static void put_text_pair(struct fk_writer *w, const struct fk_kv *kv) {
-    fk_put_char(w, ' ');
-    fk_put_str(w, kv->key);
-    fk_put_char(w, '=');
-    if (kv->str == NULL) {
-        fk_put_i64(w, kv->num);
-    } else if (plain(kv->str)) {
-        fk_put_str(w, kv->str);
-    } else {
-        fk_put_char(w, '"');
-        put_escaped(w, kv->str);
-        fk_put_char(w, '"');
-    }
-}
-
 static void put_text_head(struct fk_writer *w, const struct fk_log_line *line) {
     const char *level = level_text(line->level);
     put_time(w, line->wall_us);
@@ -104,6 +60,16 @@ static void put_json_pair(struct fk_json *j, const struct fk_kv *kv) {
     else fk_json_str(j, kv->key, kv->str);
 }
 
+static void put_json_pairs(struct fk_json *j, const struct fk_log_line *line) {
+    for (size_t i = 0; i < line->count && j->w->err == 0; i++) {
+        const struct fk_kv *kv = &line->kvs[i];
+        if (kv->str != NULL && *kv->str == '\0') continue;
+        const struct fk_writer before = *j->w;
+        put_json_pair(j, kv);
+        if (j->w->err != 0) *j->w = before;
+    }
+}
+
 /* ---- a line ------------------------------------------------------------------------------------
  */
 
@@ -113,15 +79,12 @@ size_t fk_log_format(char *buf, size_t cap, bool json, const struct fk_log_line 
     struct fk_json j;
     fk_writer_init(&w, buf, cap - tail);
     fk_json_init(&j, &w);
-    if (json) put_json_head(&j, line);
-    else put_text_head(&w, line);
-    for (size_t i = 0; i < line->count && w.err == 0; i++) {
-        const struct fk_kv *kv = &line->kvs[i];
-        if (kv->str != NULL && *kv->str == '\0') continue;
-        const struct fk_writer before = w;
-        if (json) put_json_pair(&j, kv);
-        else put_text_pair(&w, kv);
-        if (w.err != 0) w = before;
+    if (json) {
+        put_json_head(&j, line);
+        put_json_pairs(&j, line);
+    } else {
+        put_text_head(&w, line);
+        fk_log_put_pairs(&w, line->kvs, line->count);
     }
     size_t len = fk_writer_kept(&w);
     if (json) buf[len++] = '}';

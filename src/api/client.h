@@ -126,6 +126,10 @@ bool fk_client_step(struct fk_client *c, uint64_t mono_ms);
 /* When step is to be called next even if the pipe stays quiet; absolute ms. */
 uint64_t fk_client_due(const struct fk_client *c);
 
+/* What failed before may work now (a cable is back): the next attempt to connect is due at once.
+ * The delays after it stay as long as they have become. */
+void fk_client_hurry(struct fk_client *c, uint64_t mono_ms);
+
 /* The pipe refused bytes that are ready: wake up when it is writable. */
 bool fk_client_wants_write(const struct fk_client *c);
 

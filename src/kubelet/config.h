@@ -36,6 +36,8 @@ struct fk_node_config {
     const char *name;     /* the Node's and the Lease's; must equal the credential's */
     const char *hostname; /* kubernetes.io/hostname and the Hostname address */
     struct fk_system_info system;
+    const char
+        *reset_reason; /* why the board began anew, as an annotation; NULL: it says nothing */
 
     struct fk_pair labels[FK_LABELS_MAX]; /* on top of hostname, os and arch, which are ours */
     size_t label_count;

@@ -151,6 +151,10 @@ uint64_t fk_node_due(const struct fk_node *n) {
     return due_ms;
 }
 
+void fk_node_network_changed(struct fk_node *n) {
+    fk_client_hurry(&n->client, n->port.ops->mono_ms(n->port.ctx));
+}
+
 void fk_node_leave(struct fk_node *n) {
     n->leaving = true;
     const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);

@@ -115,7 +115,8 @@ void fk_node_doc_put_status_patch(const struct fk_node_config *c,
     fk_json_object_end(&j);
 }
 
-void fk_node_doc_put_heap_patch(uint32_t free_bytes, struct fk_writer *w) {
+void fk_node_doc_put_annotations_patch(const struct fk_node_config *c, uint32_t free_bytes,
+                                       struct fk_writer *w) {
     struct fk_json j;
     fk_json_init(&j, w);
     fk_json_object(&j, NULL);
@@ -124,6 +125,7 @@ void fk_node_doc_put_heap_patch(uint32_t free_bytes, struct fk_writer *w) {
     fk_json_text(&j, "femtokubelet.dev/free-heap-bytes");
     fk_put_u64(w, free_bytes);
     fk_json_text_end(&j);
+    if (c->reset_reason != NULL) fk_json_str(&j, "femtokubelet.dev/reset-reason", c->reset_reason);
     fk_json_object_end(&j);
     fk_json_object_end(&j);
     fk_json_object_end(&j);

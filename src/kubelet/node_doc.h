@@ -25,7 +25,8 @@ void fk_node_doc_put_status_patch(const struct fk_node_config *config,
                                   const struct fk_conditions *conditions,
                                   const struct fk_status_snapshot *snapshot, struct fk_writer *w);
 
-/* Merge PATCH of the annotation femtokubelet.dev/free-heap-bytes. */
-void fk_node_doc_put_heap_patch(uint32_t free_bytes, struct fk_writer *w);
+/* Merge PATCH of the annotations femtokubelet.dev/free-heap-bytes and, on boards, reset-reason. */
+void fk_node_doc_put_annotations_patch(const struct fk_node_config *c, uint32_t free_bytes,
+                                       struct fk_writer *w);
 
 #endif

@@ -43,7 +43,7 @@ static void status_document(const void *owner, struct fk_writer *w) {
 
 static void heap_document(const void *owner, struct fk_writer *w) {
     const struct fk_status *s = owner;
-    fk_node_doc_put_heap_patch(s->heap_free_bytes, w);
+    fk_node_doc_put_annotations_patch(s->env.config, s->heap_free_bytes, w);
 }
 
 /* ---- the duty ------------------------------------------------------------------------------- */

@@ -364,6 +364,30 @@ static void reconnects_back_off_and_are_counted(void **state) {
     end(f);
 }
 
+static void a_hurried_reconnect_is_due_at_once(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    f->wire.open_err = FK_E_UNREACHABLE;
+    settle(f);
+    pass(f, 60000);
+    const uint32_t tries = f->client.stats.connect_tries;
+    assert_true(fk_client_due(&f->client) > f->now_ms);
+    fk_client_hurry(&f->client, f->now_ms);
+    assert_int_equal(fk_client_due(&f->client), f->now_ms);
+    settle(f);
+    assert_int_equal(f->client.stats.connect_tries, tries + 1);
+    /* it failed again, and the delay is still a long one */
+    assert_true(fk_client_due(&f->client) >= f->now_ms + FK_RECONNECT_MAX_MS * 3 / 4);
+    f->wire.open_err = 0;
+    fk_client_hurry(&f->client, f->now_ms);
+    settle(f);
+    assert_true(fk_client_ready(&f->client));
+    const uint64_t due_ms = fk_client_due(&f->client);
+    fk_client_hurry(&f->client, f->now_ms); /* nothing to hurry */
+    assert_int_equal(fk_client_due(&f->client), due_ms);
+    end(f);
+}
+
 struct settled_row {
     uint64_t stood_ms; /* when the answer comes, since the connection was begun */
     const char *status;
@@ -729,6 +753,7 @@ int main(void) {
         cmocka_unit_test(a_ten_megabyte_error_costs_one_window),
         cmocka_unit_test(a_lost_connection_answers_everything_once),
         cmocka_unit_test(reconnects_back_off_and_are_counted),
+        cmocka_unit_test(a_hurried_reconnect_is_due_at_once),
         cmocka_unit_test(only_a_good_connection_is_come_back_to_at_once),
         cmocka_unit_test(a_connection_that_never_works_keeps_backing_off),
         cmocka_unit_test(silence_is_noticed_by_a_ping),

@@ -102,6 +102,24 @@ static void says_everything_at_first(void **state) {
     duty_case_status(&f.d, 200);
 }
 
+static void a_board_says_why_it_began_anew(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct fk_node_config config = duty_case_config;
+    config.reset_reason = "watchdog";
+    f.status.env.config = &config;
+    fk_status_refresh(&f.status, f.d.now);
+    expect(&f, STATUS);
+    duty_case_status(&f.d, 200);
+    expect(&f, ANNOTATION);
+    assert_string_equal(
+        f.d.document,
+        "{\"metadata\":{\"annotations\":{\"femtokubelet.dev/free-heap-bytes\":\"45000\","
+        "\"femtokubelet.dev/reset-reason\":\"watchdog\"}}}");
+    duty_case_status(&f.d, 200);
+}
+
 static void then_only_heartbeats_every_five_minutes(void **state) {
     (void)state;
     struct fixture f;
@@ -322,6 +340,7 @@ static void without_a_clock_nothing_is_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_everything_at_first),
+        cmocka_unit_test(a_board_says_why_it_began_anew),
         cmocka_unit_test(then_only_heartbeats_every_five_minutes),
         cmocka_unit_test(a_flip_is_told_at_the_next_judgement),
         cmocka_unit_test(a_new_address_is_told),
