@@ -1,0 +1,63 @@
+/* What a machine gives the firmware that all boards share. ports/<machine>/ implements it, and its
+ * reset handler calls fk_firmware_run. A machine has one of everything, so there is no context. */
+#ifndef FK_BOARD_MACHINE_H
+#define FK_BOARD_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "board/reset.h"
+#include "firmware/led.h"
+#include "flash.h"
+#include "nic.h"
+
+/* ---- time: callable from interrupts, too ------------------------------------------------------
+ */
+uint64_t machine_mono_ms(void); /* since reset; never wraps */
+uint64_t machine_mono_us(void); /* the same clock, for measurements */
+
+/* Sleeps until an interrupt comes, machine_mono_ms is due_ms or later, or 1 s has passed; not at
+ * all when something is waiting already (a byte on the console, an armed chip that interrupted). */
+void machine_sleep_until(uint64_t due_ms);
+
+/* Called by the machine's timer interrupt every FK_LED_PERIOD_MS or more often; the firmware
+ * defines it. Interrupts every 50 ms at least even during a long computation. */
+void fk_firmware_tick(void);
+
+/* ---- the parts --------------------------------------------------------------------------------
+ */
+
+/* Random bytes fit for keys: 0, or FK_E_ENTROPY. What that takes is written in src/port.h. */
+int machine_entropy(void *buf, size_t len);
+
+void machine_write(const char *text, size_t len); /* to the console; may wait for the line */
+int machine_getc(void);                           /* a byte from the console, -1: none */
+
+void machine_led(struct fk_rgb color); /* from the timer interrupt */
+
+const struct fk_flash *machine_flash(void); /* for settings; NULL: there is none */
+struct fk_nic machine_nic(void);
+
+void machine_watchdog_start(void);
+void machine_watchdog_feed(void); /* or the board is reset, FK_RESET_WATCHDOG, some seconds later */
+
+enum fk_reset machine_reset_reason(void);        /* of this boot */
+_Noreturn void machine_reset(enum fk_reset why); /* as told at the next boot */
+
+/* ---- figures ----------------------------------------------------------------------------------
+ */
+size_t machine_stack_peak(void); /* deepest so far, bytes */
+size_t machine_stack_size(void);
+
+/* ---- what it is, for the Node object; zero-terminated, static ----------------------------------
+ */
+struct machine_facts {
+    const char *name;         /* "QEMU mps2-an385" */
+    const char *architecture; /* as GOARCH: "arm" */
+    const char *cpu;          /* capacity: a millicore for each MHz, "25m" */
+    const char *memory;       /* capacity: RAM that the linker script may use, "96Ki" */
+};
+extern const struct machine_facts machine_facts;
+
+#endif
