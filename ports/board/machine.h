@@ -54,6 +54,7 @@ size_t machine_stack_size(void);
  */
 struct machine_facts {
     const char *name;         /* "QEMU mps2-an385" */
+    const char *image;        /* with the version: "femtokubelet 0.1.0 (mps2-an385 in QEMU)" */
     const char *architecture; /* as GOARCH: "arm" */
     const char *cpu;          /* capacity: a millicore for each MHz, "25m" */
     const char *memory;       /* capacity: RAM that the linker script may use, "96Ki" */

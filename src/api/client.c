@@ -223,6 +223,11 @@ bool fk_client_step(struct fk_client *c, uint64_t mono_ms) {
     return got > 0 || sent > 0;
 }
 
+void fk_client_drop(struct fk_client *c, uint64_t mono_ms, int err) {
+    c->now = fk_clock_read(&c->clock, mono_ms);
+    if (c->state != FK_LINK_DOWN) lose(c, err);
+}
+
 void fk_client_hurry(struct fk_client *c, uint64_t mono_ms) {
     if (c->state == FK_LINK_DOWN && c->retry_ms != FK_NEVER)
         c->retry_ms = fk_sooner(c->retry_ms, mono_ms);

@@ -126,6 +126,11 @@ bool fk_client_step(struct fk_client *c, uint64_t mono_ms);
 /* When step is to be called next even if the pipe stays quiet; absolute ms. */
 uint64_t fk_client_due(const struct fk_client *c);
 
+/* Ends the connection because of something that only the caller knows (the server's certificate
+ * turns out to have expired): everything under way is answered with err, a negative enum fk_err,
+ * and the next attempt waits its turn. */
+void fk_client_drop(struct fk_client *c, uint64_t mono_ms, int err);
+
 /* What failed before may work now (a cable is back): the next attempt to connect is due at once.
  * The delays after it stay as long as they have become. */
 void fk_client_hurry(struct fk_client *c, uint64_t mono_ms);

@@ -388,6 +388,23 @@ static void a_hurried_reconnect_is_due_at_once(void **state) {
     end(f);
 }
 
+static void a_dropped_connection_answers_with_the_reason(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    fk_client_drop(&f->client, f->now_ms, FK_E_CERT);
+    assert_int_equal(f->asked[0].responses, 1);
+    assert_int_equal(f->asked[0].last.status, FK_E_CERT);
+    assert_int_equal(f->client.state, FK_LINK_DOWN);
+    assert_int_equal(f->heap.used_bytes, 0);
+    const uint64_t due_ms = fk_client_due(&f->client);
+    assert_true(due_ms > f->now_ms);
+    fk_client_drop(&f->client, f->now_ms, FK_E_CERT); /* nothing left to drop */
+    assert_int_equal(fk_client_due(&f->client), due_ms);
+    end(f);
+}
+
 struct settled_row {
     uint64_t stood_ms; /* when the answer comes, since the connection was begun */
     const char *status;
@@ -754,6 +771,7 @@ int main(void) {
         cmocka_unit_test(a_lost_connection_answers_everything_once),
         cmocka_unit_test(reconnects_back_off_and_are_counted),
         cmocka_unit_test(a_hurried_reconnect_is_due_at_once),
+        cmocka_unit_test(a_dropped_connection_answers_with_the_reason),
         cmocka_unit_test(only_a_good_connection_is_come_back_to_at_once),
         cmocka_unit_test(a_connection_that_never_works_keeps_backing_off),
         cmocka_unit_test(silence_is_noticed_by_a_ping),

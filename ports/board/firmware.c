@@ -1,0 +1,264 @@
+#include "board/firmware.h"
+
+#include <string.h>
+
+#include "board/firmware_internal.h"
+#include "version.h"
+
+/* One board, one of everything. */
+static struct fk_firmware fw;
+
+/* The libraries' memory, and what is under way on the connection. */
+static _Alignas(8) uint8_t heap_bytes[FK_BOARD_HEAP_BYTES];
+
+/* ---- what the node asks of its port -------------------------------------------------------------
+ */
+
+static uint64_t port_mono_ms(void *ctx) {
+    (void)ctx;
+    return machine_mono_ms();
+}
+
+static int port_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    return machine_entropy(buf, len);
+}
+
+static void port_facts(void *ctx, struct fk_port_facts *out) {
+    const struct fk_firmware *f = ctx;
+    *out = (struct fk_port_facts){
+        .heap_free_bytes = f->heap.size - f->heap.used_bytes,
+        .heap_total_bytes = f->heap.size,
+        .memory_pressure_bytes = FK_BOARD_MEMORY_PRESSURE_BYTES,
+        .gateway_id = fk_net_gateway_id(&f->net),
+    };
+}
+
+static const char *port_address(void *ctx) {
+    const struct fk_firmware *f = ctx;
+    return fk_net_address(&f->net);
+}
+
+/* There is no clock on the board but the API server's: unknown until its first reply. */
+static int64_t tls_wall_us(void *ctx) {
+    const struct fk_firmware *f = ctx;
+    return fk_client_now(&f->node.client, machine_mono_ms()).wall_us;
+}
+
+/* ---- the LED ------------------------------------------------------------------------------------
+ */
+
+/* In the timer interrupt, so that it keeps its rhythm during a handshake. */
+void fk_firmware_tick(void) {
+    const uint32_t now_ms = (uint32_t)machine_mono_ms();
+    const uint32_t gap_ms = now_ms - fw.ticked_ms;
+    if (fw.ticked_ms != 0 && gap_ms > fw.led_gap_ms) fw.led_gap_ms = gap_ms;
+    fw.ticked_ms = now_ms;
+    machine_led(fk_led_color(&fw.led, now_ms));
+}
+
+static bool renewal_is_overdue(const struct fk_firmware *f, uint64_t now_ms) {
+    const uint64_t renewed_ms = f->node.lease.renewed_ms;
+    return renewed_ms != FK_NEVER &&
+           now_ms - renewed_ms > (uint64_t)f->settings.node.lease_renew_ms * 3 / 2;
+}
+
+static bool wants_a_look(const struct fk_firmware *f) {
+    const struct fk_condition *c = f->node.conditions.all;
+    return f->trouble != NULL || f->certificate_ends_soon ||
+           c[FK_CONDITION_MEMORY_PRESSURE].now.status == FK_CONDITION_TRUE;
+}
+
+static void show(struct fk_firmware *f, uint64_t now_ms) {
+    const uint32_t renewals = f->started ? f->node.lease.renewals : 0;
+    const struct fk_led_facts facts = {
+        .self_testing =
+            now_ms<FK_LED_SELF_TEST_MS, .provisioned = f->started, .renewed = renewals> 0,
+        .overdue = f->started && renewal_is_overdue(f, now_ms),
+        .warning = wants_a_look(f),
+    };
+    if (renewals != f->renewals_shown) fk_led_renewed(&f->led, (uint32_t)now_ms);
+    f->renewals_shown = renewals;
+    if (fk_led_set(&f->led, fk_led_choose(&facts), (uint32_t)now_ms))
+        fk_log(&f->log, FK_INFO, "LED",
+               FK_STR("pattern", fk_led_name((enum fk_led_pattern)f->led.pattern)));
+}
+
+/* ---- starting -----------------------------------------------------------------------------------
+ */
+
+/* Not provisioned, or not able to run: the console says why, and waits. */
+static void stay_down(struct fk_firmware *f, const char *trouble) {
+    f->trouble = trouble;
+    fk_log(&f->log, FK_ERROR, "the node is not started", FK_STR("reason", trouble));
+}
+
+static bool load_settings(struct fk_firmware *f) {
+    struct fk_writer why;
+    fk_writer_init(&why, f->why, sizeof f->why);
+    const int err = fk_settings_load(&f->settings, &f->store, &why);
+    (void)fk_writer_finish(&why);
+    if (err == 0) return true;
+    fk_log(&f->log, FK_WARN, "waiting for settings: type help", FK_STR("reason", f->why));
+    return false;
+}
+
+static const char *start_network(struct fk_firmware *f) {
+    const struct fk_net_config config = {.nic = f->nic,
+                                         .hostname = f->settings.node.hostname,
+                                         .mono_ms = port_mono_ms,
+                                         .entropy = port_entropy,
+                                         .log = &f->log};
+    if (fk_net_init(&f->net, &config) != 0) return "the Ethernet chip does not answer";
+    fk_tcp_lwip_init(&f->tcp, &f->net, f->settings.host, f->settings.port);
+    return NULL;
+}
+
+static const char *start_tls(struct fk_firmware *f) {
+    const struct fk_settings *s = &f->settings;
+    const struct fk_tls_config config = {
+        .under = fk_tcp_lwip_pipe(&f->tcp),
+        .server_name = s->tls_server_name,
+        .ca = s->ca.p,
+        .ca_len = s->ca.len,
+        .cert = s->cert.p,
+        .cert_len = s->cert.len,
+        .key = s->key.p,
+        .key_len = s->key.len,
+        .entropy = port_entropy,
+        .wall_us = tls_wall_us,
+        .wall_ctx = f,
+        .step_by_step = true,
+        .log = &f->log,
+    };
+    fk_tls_use_heap(&f->heap);
+    return fk_tls_init(&f->tls, &config) == 0 ? NULL : "TLS cannot start: see the line above";
+}
+
+static const char *start_node(struct fk_firmware *f, uint64_t seed) {
+    static const struct fk_port_ops ops = {port_mono_ms, port_entropy, port_facts, port_address};
+    fk_firmware_describe(f);
+    const struct fk_node_setup setup = {
+        .config = &f->settings.node,
+        .port = {&ops, f},
+        .pipe = fk_tls_pipe(&f->tls),
+        .heap = &f->heap,
+        .authority = f->settings.authority,
+        .user_agent = f->user_agent,
+        .log = &f->log,
+        .seed = seed,
+    };
+    return fk_node_init(&f->node, &setup) == 0 ? NULL : "a setting was refused: see the line above";
+}
+
+static void start(struct fk_firmware *f) {
+    uint64_t seed = 0;
+    const char *trouble = NULL;
+    if (!load_settings(f)) return;
+    f->log.level = (enum fk_level)f->settings.log_level;
+    if (machine_entropy(&seed, sizeof seed) != 0) trouble = "no entropy: TLS is not possible";
+    if (trouble == NULL) trouble = start_network(f);
+    if (trouble == NULL) trouble = start_tls(f);
+    if (trouble == NULL) trouble = start_node(f, seed);
+    f->started = trouble == NULL;
+    if (!f->started) stay_down(f, trouble);
+}
+
+/* ---- running ------------------------------------------------------------------------------------
+ */
+
+/* A chain that was accepted before there was a clock is looked at again as soon as there is one. */
+static void look_at_clock(struct fk_firmware *f, uint64_t now_ms) {
+    const struct fk_client *client = &f->node.client;
+    if (client->stats.connects == f->connects || !client->clock.anchored) return;
+    f->connects = client->stats.connects;
+    const int64_t wall_us = fk_client_now(client, now_ms).wall_us;
+    const int err = fk_tls_check_validity(&f->tls, wall_us);
+    if (err != 0) fk_client_drop(&f->node.client, now_ms, err);
+    const int64_t left_s = fk_tls_client_not_after(&f->tls) - wall_us / 1000000;
+    f->certificate_ends_soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
+    if (f->certificate_ends_soon)
+        fk_log(&f->log, FK_WARN, "the client certificate expires soon: provision a new one",
+               FK_INT("hours_left", left_s / 3600));
+}
+
+/* The client knows what kind of failure it was; the stack knows which. */
+static void explain_loss(struct fk_firmware *f) {
+    const struct fk_client *client = &f->node.client;
+    if (client->state != FK_LINK_DOWN || f->explained == client->stats.connect_tries) return;
+    f->explained = client->stats.connect_tries;
+    const char *error = fk_tcp_lwip_error(&f->tcp);
+    if (*error != '\0') fk_log(&f->log, FK_WARN, "the network says", FK_STR("error", error));
+}
+
+static void look_at_network(struct fk_firmware *f) {
+    const uint32_t changes = fk_net_changes(&f->net);
+    if (changes == f->net_changes) return;
+    f->net_changes = changes;
+    if (*fk_net_address(&f->net) != '\0') fk_node_network_changed(&f->node);
+}
+
+/* Without an address an attempt to connect would only fail and lengthen the next delay. */
+static bool may_step(const struct fk_firmware *f) {
+    return f->node.client.state != FK_LINK_DOWN || *fk_net_address(&f->net) != '\0';
+}
+
+static bool step_node(struct fk_firmware *f) {
+    const bool up_before = f->node.client.state >= FK_LINK_UP;
+    const uint64_t begun_us = machine_mono_us();
+    const bool more = fk_node_step(&f->node);
+    const uint32_t took_us = (uint32_t)(machine_mono_us() - begun_us);
+    if (up_before && f->node.client.state >= FK_LINK_UP && took_us > f->max_step_us)
+        f->max_step_us = took_us;
+    if (f->ready_busy_us == 0 && f->node.status.ready_reported == FK_CONDITION_TRUE)
+        f->ready_busy_us = machine_mono_us() - f->slept_us;
+    return more || fk_tls_ready(&f->tls);
+}
+
+static bool step_network(struct fk_firmware *f, uint64_t now_ms) {
+    bool more = fk_net_step(&f->net);
+    look_at_network(f);
+    if (may_step(f)) more = step_node(f) || more;
+    look_at_clock(f, now_ms);
+    explain_loss(f);
+    return more;
+}
+
+static bool step_console(struct fk_firmware *f) {
+    char bytes[16];
+    size_t len = 0;
+    for (int c; len < sizeof bytes && (c = machine_getc()) >= 0;) bytes[len++] = (char)c;
+    if (len > 0) fk_console_input(&f->console, bytes, len);
+    return len == sizeof bytes;
+}
+
+static void rest(struct fk_firmware *f) {
+    uint64_t due_ms = FK_NEVER;
+    if (f->started) {
+        due_ms = fk_net_due(&f->net);
+        if (may_step(f)) due_ms = fk_sooner(due_ms, fk_node_due(&f->node));
+        f->nic.ops->arm(f->nic.ctx);
+    }
+    const uint64_t begun_us = machine_mono_us();
+    machine_sleep_until(due_ms);
+    f->slept_us += machine_mono_us() - begun_us;
+    f->sleeps++;
+}
+
+_Noreturn void fk_firmware_run(void) {
+    struct fk_firmware *f = &fw;
+    fk_heap_init(&f->heap, heap_bytes, sizeof heap_bytes);
+    (void)fk_led_set(&f->led, FK_LED_SELF_TEST, (uint32_t)machine_mono_ms());
+    fk_firmware_console_init(f);
+    f->nic = machine_nic();
+    machine_watchdog_start();
+    start(f);
+    for (;;) {
+        const uint64_t now_ms = machine_mono_ms();
+        bool more = step_console(f);
+        if (f->started) more = step_network(f, now_ms) || more;
+        show(f, now_ms);
+        machine_watchdog_feed(); /* here and nowhere else: a whole round was done */
+        if (!more) rest(f);
+    }
+}

@@ -1,0 +1,193 @@
+/* The serial line: log, console and the figures behind its command status. */
+#include <string.h>
+
+#include "base/log_text.h"
+#include "board/firmware_internal.h"
+#include "version.h"
+
+/* Longest log line, bytes; values that do not fit are left out. On the stack. */
+#define LINE_MAX 200
+
+/* ---- log lines ----------------------------------------------------------------------------------
+ */
+
+/* "I 12.345 message key=value" */
+static void emit(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
+                 size_t count) {
+    struct fk_firmware *f = ctx;
+    char line[LINE_MAX];
+    struct fk_writer w;
+    fk_writer_init(&w, line, sizeof line - 2);
+    const uint64_t now_ms = machine_mono_ms();
+    fk_put_char(&w, "EWID"[level]);
+    fk_put_char(&w, ' ');
+    fk_put_u64(&w, now_ms / 1000);
+    fk_put_char(&w, '.');
+    fk_put_padded(&w, now_ms % 1000, 3);
+    fk_put_char(&w, ' ');
+    fk_put_str(&w, message);
+    fk_log_put_pairs(&w, kvs, count);
+    size_t len = fk_writer_kept(&w);
+    line[len++] = '\r';
+    line[len++] = '\n';
+    fk_console_before_output(&f->console);
+    machine_write(line, len);
+    fk_console_after_output(&f->console);
+}
+
+/* ---- the console's commands ---------------------------------------------------------------------
+ */
+
+static void write_text(void *ctx, const char *text, size_t len) {
+    (void)ctx;
+    machine_write(text, len);
+}
+
+static void reboot(void *ctx) {
+    (void)ctx;
+    machine_reset(FK_RESET_REBOOT);
+}
+
+static const char *state_text(const struct fk_firmware *f) {
+    if (f->trouble != NULL) return f->trouble;
+    if (!f->started) return f->why;
+    switch (f->node.client.state) {
+    case FK_LINK_DOWN: return "not connected";
+    case FK_LINK_CONNECTING: return "connecting";
+    case FK_LINK_UP: return "connected";
+    case FK_LINK_DRAINING: return "changing the connection";
+    case FK_LINK_LEAVING: return "leaving";
+    }
+    return "";
+}
+
+static void put_node(struct fk_firmware *f, struct fk_console *c) {
+    fk_console_pair(c, "node", f->settings.node.name, 0);
+    fk_console_pair(c, "server", f->settings.authority, 0);
+    fk_console_pair(c, "renewals", NULL, f->node.lease.renewals);
+    fk_console_pair(c, "connections", NULL, f->node.client.stats.connects);
+    fk_console_pair(c, "requests", NULL, f->node.client.stats.requests);
+    fk_console_pair(c, "failures", NULL, f->node.client.stats.failures);
+}
+
+static void put_network(struct fk_firmware *f, struct fk_console *c) {
+    struct fk_nic_stats n;
+    f->nic.ops->stats(f->nic.ctx, &n);
+    fk_console_pair(c, "link", fk_net_link(&f->net) ? "up" : "down", 0);
+    fk_console_pair(c, "address", fk_net_address(&f->net), 0);
+    fk_console_pair(c, "rx-frames", NULL, n.rx_frames);
+    fk_console_pair(c, "rx-errors", NULL, n.rx_errors);
+    fk_console_pair(c, "rx-dropped", NULL, n.rx_dropped);
+    fk_console_pair(c, "tx-frames", NULL, n.tx_frames);
+    fk_console_pair(c, "tx-errors", NULL, n.tx_errors);
+    fk_console_pair(c, "tx-dropped", NULL, n.tx_dropped);
+    fk_console_pair(c, "link-downs", NULL, n.link_downs);
+}
+
+static void put_memory(struct fk_firmware *f, struct fk_console *c) {
+    fk_console_pair(c, "heap-used", NULL, f->heap.used_bytes);
+    fk_console_pair(c, "heap-peak", NULL, f->heap.peak_bytes);
+    fk_console_pair(c, "heap-size", NULL, f->heap.size);
+    fk_console_pair(c, "heap-failures", NULL, f->heap.failures);
+    fk_console_pair(c, "stack-peak", NULL, (int64_t)machine_stack_peak());
+    fk_console_pair(c, "stack-size", NULL, (int64_t)machine_stack_size());
+}
+
+static void put_time(struct fk_firmware *f, struct fk_console *c) {
+    const uint64_t now_us = machine_mono_us();
+    fk_console_pair(c, "uptime-s", NULL, (int64_t)(now_us / 1000000));
+    fk_console_pair(c, "busy-us", NULL, (int64_t)(now_us - f->slept_us));
+    fk_console_pair(c, "sleeps", NULL, f->sleeps);
+    fk_console_pair(c, "ready-busy-us", NULL, (int64_t)f->ready_busy_us);
+    fk_console_pair(c, "max-step-us", NULL, f->max_step_us);
+    fk_console_pair(c, "led-gap-ms", NULL, f->led_gap_ms);
+}
+
+static void status(void *ctx, struct fk_console *c) {
+    struct fk_firmware *f = ctx;
+    fk_console_pair(c, "version", FK_VERSION, 0);
+    fk_console_pair(c, "machine", machine_facts.name, 0);
+    fk_console_pair(c, "reset", fk_reset_text(machine_reset_reason()), 0);
+    fk_console_pair(c, "state", state_text(f), 0);
+    fk_console_pair(c, "led", fk_led_name((enum fk_led_pattern)f->led.pattern), 0);
+    if (f->started) put_node(f, c);
+    if (f->started) put_network(f, c);
+    put_memory(f, c);
+    put_time(f, c);
+}
+
+void fk_firmware_console_init(struct fk_firmware *f) {
+    static const struct fk_console_ops ops = {write_text, status, reboot};
+    f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
+    const struct fk_flash *flash = machine_flash();
+    const int err = flash == NULL ? FK_E_CONFIG : fk_store_open(&f->store, flash);
+    fk_console_init(&f->console, &ops, f, &f->store);
+    fk_log(&f->log, FK_INFO, "femtokubelet " FK_VERSION, FK_STR("machine", machine_facts.name),
+           FK_STR("reset", fk_reset_text(machine_reset_reason())));
+    if (err != 0)
+        fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
+}
+
+/* ---- the Node object ----------------------------------------------------------------------------
+ */
+
+static void put_hex(struct fk_writer *w, const uint8_t *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        fk_put_char(w, "0123456789abcdef"[bytes[i] >> 4]);
+        fk_put_char(w, "0123456789abcdef"[bytes[i] & 15]);
+    }
+}
+
+/* RFC 9562 version 4: of random bytes, new at each boot. */
+static void make_boot_id(char out[37]) {
+    uint8_t b[16];
+    if (machine_entropy(b, sizeof b) != 0) memset(b, 0, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0F) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
+    static const uint8_t groups[] = {4, 2, 2, 2, 6};
+    struct fk_writer w;
+    fk_writer_init(&w, out, 37);
+    for (size_t g = 0, at = 0; g < sizeof groups; at += groups[g++]) {
+        if (g > 0) fk_put_char(&w, '-');
+        put_hex(&w, b + at, groups[g]);
+    }
+    (void)fk_writer_finish(&w);
+}
+
+/* As machine-id(5), 32 hexadecimal digits; ours are the MAC address behind zeros. */
+static void make_machine_id(struct fk_firmware *f) {
+    uint8_t id[16] = {0};
+    f->nic.ops->address(f->nic.ctx, id + 10);
+    struct fk_writer w;
+    fk_writer_init(&w, f->machine_id, sizeof f->machine_id);
+    put_hex(&w, id, sizeof id);
+    (void)fk_writer_finish(&w);
+}
+
+void fk_firmware_describe(struct fk_firmware *f) {
+    make_boot_id(f->boot_id);
+    make_machine_id(f);
+    struct fk_node_config *n = &f->settings.node;
+    n->system = (struct fk_system_info){
+        .machine_id = f->machine_id,
+        .system_uuid = f->machine_id,
+        .boot_id = f->boot_id,
+        .kernel_version = "none",
+        .os_image = machine_facts.image,
+        .container_runtime = "none://" FK_VERSION,
+        .kubelet_version = FK_KUBELET_VERSION,
+        .operating_system = "none", /* as in target triples; see DESIGN.md */
+        .architecture = machine_facts.architecture,
+    };
+    n->reset_reason = fk_reset_text(machine_reset_reason());
+    n->resource_count = 0;
+    n->resources[n->resource_count++] = (struct fk_pair){"cpu", machine_facts.cpu};
+    n->resources[n->resource_count++] = (struct fk_pair){"memory", machine_facts.memory};
+    n->resources[n->resource_count++] = (struct fk_pair){"pods", "0"};
+    struct fk_writer w;
+    fk_writer_init(&w, f->user_agent, sizeof f->user_agent);
+    fk_put_str(&w, "femtokubelet/" FK_VERSION " (none/");
+    fk_put_str(&w, machine_facts.architecture);
+    fk_put_char(&w, ')');
+    (void)fk_writer_finish(&w);
+}
