@@ -16,7 +16,7 @@ static _Alignas(8) uint8_t heap_bytes[FK_BOARD_HEAP_BYTES];
 
 static uint64_t port_mono_ms(void *ctx) {
     (void)ctx;
-    return machine_mono_ms();
+    return machine_ms();
 }
 
 static int port_entropy(void *ctx, void *buf, size_t len) {
@@ -42,15 +42,14 @@ static const char *port_address(void *ctx) {
 /* There is no clock on the board but the API server's: unknown until its first reply. */
 static int64_t tls_wall_us(void *ctx) {
     const struct fk_firmware *f = ctx;
-    return fk_client_now(&f->node.client, machine_mono_ms()).wall_us;
+    return fk_client_now(&f->node.client, machine_ms()).wall_us;
 }
 
 /* ---- the LED ------------------------------------------------------------------------------------
  */
 
 /* In the timer interrupt, so that it keeps its rhythm during a handshake. */
-void fk_firmware_tick(void) {
-    const uint32_t now_ms = (uint32_t)machine_mono_ms();
+void machine_on_tick(uint32_t now_ms) {
     const uint32_t gap_ms = now_ms - fw.ticked_ms;
     if (fw.ticked_ms != 0 && gap_ms > fw.led_gap_ms) fw.led_gap_ms = gap_ms;
     fw.ticked_ms = now_ms;
@@ -205,13 +204,13 @@ static bool may_step(const struct fk_firmware *f) {
 
 static bool step_node(struct fk_firmware *f) {
     const bool up_before = f->node.client.state >= FK_LINK_UP;
-    const uint64_t begun_us = machine_mono_us();
+    const uint64_t begun_us = machine_us();
     const bool more = fk_node_step(&f->node);
-    const uint32_t took_us = (uint32_t)(machine_mono_us() - begun_us);
+    const uint32_t took_us = (uint32_t)(machine_us() - begun_us);
     if (up_before && f->node.client.state >= FK_LINK_UP && took_us > f->max_step_us)
         f->max_step_us = took_us;
     if (f->ready_busy_us == 0 && f->node.status.ready_reported == FK_CONDITION_TRUE)
-        f->ready_busy_us = machine_mono_us() - f->slept_us;
+        f->ready_busy_us = machine_us() - f->slept_us;
     return more || fk_tls_ready(&f->tls);
 }
 
@@ -239,22 +238,22 @@ static void rest(struct fk_firmware *f) {
         if (may_step(f)) due_ms = fk_sooner(due_ms, fk_node_due(&f->node));
         f->nic.ops->arm(f->nic.ctx);
     }
-    const uint64_t begun_us = machine_mono_us();
+    const uint64_t begun_us = machine_us();
     machine_sleep_until(due_ms);
-    f->slept_us += machine_mono_us() - begun_us;
+    f->slept_us += machine_us() - begun_us;
     f->sleeps++;
 }
 
 _Noreturn void fk_firmware_run(void) {
     struct fk_firmware *f = &fw;
     fk_heap_init(&f->heap, heap_bytes, sizeof heap_bytes);
-    (void)fk_led_set(&f->led, FK_LED_SELF_TEST, (uint32_t)machine_mono_ms());
+    (void)fk_led_set(&f->led, FK_LED_SELF_TEST, (uint32_t)machine_ms());
     fk_firmware_console_init(f);
     f->nic = machine_nic();
     machine_watchdog_start();
     start(f);
     for (;;) {
-        const uint64_t now_ms = machine_mono_ms();
+        const uint64_t now_ms = machine_ms();
         bool more = step_console(f);
         if (f->started) more = step_network(f, now_ms) || more;
         show(f, now_ms);

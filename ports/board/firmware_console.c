@@ -18,7 +18,7 @@ static void emit(void *ctx, enum fk_level level, const char *message, const stru
     char line[LINE_MAX];
     struct fk_writer w;
     fk_writer_init(&w, line, sizeof line - 2);
-    const uint64_t now_ms = machine_mono_ms();
+    const uint64_t now_ms = machine_ms();
     fk_put_char(&w, "EWID"[level]);
     fk_put_char(&w, ' ');
     fk_put_u64(&w, now_ms / 1000);
@@ -45,8 +45,10 @@ static void write_text(void *ctx, const char *text, size_t len) {
 
 static void reboot(void *ctx) {
     (void)ctx;
-    machine_reset(FK_RESET_REBOOT);
+    machine_reboot();
 }
+
+static const char *reset_text(void) { return fk_reset_text(machine_reset_record()->reason); }
 
 static const char *state_text(const struct fk_firmware *f) {
     if (f->trouble != NULL) return f->trouble;
@@ -94,7 +96,7 @@ static void put_memory(struct fk_firmware *f, struct fk_console *c) {
 }
 
 static void put_time(struct fk_firmware *f, struct fk_console *c) {
-    const uint64_t now_us = machine_mono_us();
+    const uint64_t now_us = machine_us();
     fk_console_pair(c, "uptime-s", NULL, (int64_t)(now_us / 1000000));
     fk_console_pair(c, "busy-us", NULL, (int64_t)(now_us - f->slept_us));
     fk_console_pair(c, "sleeps", NULL, f->sleeps);
@@ -107,7 +109,7 @@ static void status(void *ctx, struct fk_console *c) {
     struct fk_firmware *f = ctx;
     fk_console_pair(c, "version", FK_VERSION, 0);
     fk_console_pair(c, "machine", machine_facts.name, 0);
-    fk_console_pair(c, "reset", fk_reset_text(machine_reset_reason()), 0);
+    fk_console_pair(c, "reset", reset_text(), 0);
     fk_console_pair(c, "state", state_text(f), 0);
     fk_console_pair(c, "led", fk_led_name((enum fk_led_pattern)f->led.pattern), 0);
     if (f->started) put_node(f, c);
@@ -123,7 +125,7 @@ void fk_firmware_console_init(struct fk_firmware *f) {
     const int err = flash == NULL ? FK_E_CONFIG : fk_store_open(&f->store, flash);
     fk_console_init(&f->console, &ops, f, &f->store);
     fk_log(&f->log, FK_INFO, "femtokubelet " FK_VERSION, FK_STR("machine", machine_facts.name),
-           FK_STR("reset", fk_reset_text(machine_reset_reason())));
+           FK_STR("reset", reset_text()));
     if (err != 0)
         fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
 }
@@ -179,7 +181,7 @@ void fk_firmware_describe(struct fk_firmware *f) {
         .operating_system = "none", /* as in target triples; see DESIGN.md */
         .architecture = machine_facts.architecture,
     };
-    n->reset_reason = fk_reset_text(machine_reset_reason());
+    n->reset_reason = reset_text();
     n->resource_count = 0;
     n->resources[n->resource_count++] = (struct fk_pair){"cpu", machine_facts.cpu};
     n->resources[n->resource_count++] = (struct fk_pair){"memory", machine_facts.memory};

@@ -42,8 +42,8 @@ struct fk_nic machine_nic(void);
 void machine_watchdog_start(void);
 void machine_watchdog_feed(void); /* or the board is reset, FK_RESET_WATCHDOG, some seconds later */
 
-enum fk_reset machine_reset_reason(void);        /* of this boot */
-_Noreturn void machine_reset(enum fk_reset why); /* as told at the next boot */
+const struct fk_reset_record *machine_reset_record(void); /* why this start */
+_Noreturn void machine_reboot(void);                      /* FK_RESET_REQUESTED */
 
 /* ---- figures ----------------------------------------------------------------------------------
  */

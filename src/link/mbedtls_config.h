@@ -74,9 +74,24 @@
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C
 
-/* ---- Public keys: what API servers present, P-256, P-384 and RSA up to 4096 bits ------------- */
+/* ---- Public keys: what API servers present ----------------------------------------------------
+ */
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_MPI_MAX_SIZE 512 /* bytes: RSA-4096 */
+#define MBEDTLS_RSA_C
+#define MBEDTLS_GENPRIME /* RSA keys in tests; the linker drops it elsewhere */
+#define MBEDTLS_PKCS1_V15
+#define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
+
+#ifdef FK_TLS_P256M
+/* Boards: P-256 by p256-m, whose numbers live on the stack (-2.5 KB of heap at the handshake's
+ * peak, -10 KB of flash), and no other curve. What PSA then has is in the second file. */
+#define MBEDTLS_PSA_P256M_DRIVER_ENABLED
+#define MBEDTLS_USE_PSA_CRYPTO
+#define MBEDTLS_PSA_CRYPTO_CONFIG
+#define MBEDTLS_PSA_CRYPTO_CONFIG_FILE "link/psa_config.h"
+#else
 #define MBEDTLS_ECP_C
 #define MBEDTLS_ECDH_C
 #define MBEDTLS_ECDSA_C
@@ -85,11 +100,7 @@
 #define MBEDTLS_ECP_NIST_OPTIM
 #define MBEDTLS_ECP_WINDOW_SIZE 2 /* -1.9 KB at the handshake's peak, somewhat slower */
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
-#define MBEDTLS_RSA_C
-#define MBEDTLS_GENPRIME /* RSA keys in tests; the linker drops it elsewhere */
-#define MBEDTLS_PKCS1_V15
-#define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
-#define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
+#endif
 
 /* ---- Symmetric ------------------------------------------------------------------------------- */
 #define MBEDTLS_CIPHER_C
@@ -100,6 +111,7 @@
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
 #define MBEDTLS_MD_C
+#define MBEDTLS_HMAC_DRBG_C /* link/drbg: boards that are given a seed */
 #define MBEDTLS_HKDF_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C

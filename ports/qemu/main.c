@@ -1,0 +1,49 @@
+/* femtokubelet on the mps2-an385 of QEMU: what the machine is, and its Ethernet chip. */
+#include "board/firmware.h"
+#include "board/machine.h"
+#include "boards/mps2_an385.h"
+#include "drivers/lan9118.h"
+#include "qemu/flash_file.h"
+#include "version.h"
+
+#ifdef __ARM_ARCH_6M__
+#define CORE "Cortex-M0+ code"
+#else
+#define CORE "Cortex-M3"
+#endif
+
+const struct machine_facts machine_facts = {
+    .name = "mps2-an385 in QEMU, " CORE,
+    .image = "femtokubelet " FK_VERSION " (mps2-an385 in QEMU, " CORE ")",
+    .architecture = "arm",
+    .cpu = "25m",
+    .memory = "96Ki",
+};
+
+/* ---- Ethernet -----------------------------------------------------------------------------------
+ */
+
+static struct fk_lan9118 ethernet;
+
+static volatile uint32_t *ethernet_register(uint32_t offset) {
+    return (volatile uint32_t *)(uintptr_t)(BOARD_ETHERNET + offset);
+}
+
+static uint32_t bus_read(void *ctx, uint32_t offset) {
+    (void)ctx;
+    return *ethernet_register(offset);
+}
+
+static void bus_write(void *ctx, uint32_t offset, uint32_t value) {
+    (void)ctx;
+    *ethernet_register(offset) = value;
+}
+
+struct fk_nic machine_nic(void) {
+    fk_lan9118_init(&ethernet, (struct fk_lan9118_bus){bus_read, bus_write, NULL});
+    return fk_lan9118_nic(&ethernet);
+}
+
+void machine_on_ethernet(void) { fk_lan9118_interrupt(&ethernet); }
+
+int main(void) { fk_firmware_run(); }
