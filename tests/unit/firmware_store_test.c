@@ -325,6 +325,15 @@ static void the_slot_in_use_is_spared(void **state) {
     reboot();
     assert_int_equal(save(1, fk_bytes_str("c")), 0);
     expect_number(1, fk_bytes_str("c"));
+    reboot();
+    /* ... and a factory reset does not have new bytes appear under them */
+    assert_int_equal(save(1, fk_bytes_str("d")), 0); /* in the first slot */
+    reboot();
+    assert_int_equal(fk_store_erase(&store), 0);
+    assert_int_equal(save(1, fk_bytes_str("e")), 0);
+    assert_int_equal(flash.bytes[0], 0xff);
+    reboot();
+    expect_number(1, fk_bytes_str("e"));
 }
 
 /* ---- power loss -------------------------------------------------------------------------------
@@ -631,6 +640,11 @@ static void malformed_bodies(void **state) {
         reboot();
         if ((store.active == 0) != rows[i].valid) fail_msg("row %zu", i);
     }
+    memset(flash.bytes + 64, 0xff, 12);
+    set_head(0, 3, 1024 * 2 - 64);
+    set_head(0, 4, fk_crc32(0, flash.bytes + 64, 1024 * 2 - 64));
+    reboot();
+    assert_int_equal(store.active, 0);
     set_head(0, 3, 1024 * 2 - 64 + 4); /* longer than the slot */
     set_head(0, 4, fk_crc32(0, flash.bytes + 64, 1024 * 2 - 64 + 4));
     reboot();
