@@ -73,11 +73,25 @@ fk_layer(runtime SOURCES ${runtime_sources} USES fk_wire)
 fk_layer(kubelet SOURCES ${kubelet_sources} USES fk_runtime fk_api)
 fk_layer(firmware SOURCES ${firmware_sources} USES fk_kubelet)
 
-# The only layer that knows the machine. lwIP's files need a board: they are built by its port.
-list(FILTER link_sources EXCLUDE REGEX "_lwip\\.c$")
-fk_layer(link SOURCES ${link_sources} USES fk_base mbedtls)
+# The only layer that knows the machine: hosts have sockets, boards have lwIP.
+if(FK_BOARD)
+    list(FILTER link_sources EXCLUDE REGEX "_socket\\.c$")
+    fk_layer(link SOURCES ${link_sources} USES fk_base mbedtls $<TARGET_NAME_IF_EXISTS:lwip>)
+else()
+    list(FILTER link_sources EXCLUDE REGEX "_lwip\\.c$")
+    fk_layer(link SOURCES ${link_sources} USES fk_base mbedtls)
+endif()
 if(link_sources)
     target_compile_definitions(fk_link PRIVATE _GNU_SOURCE)
+endif()
+
+# Chips, as "drivers/x.h": for boards, and for tests.
+file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/drivers/*.c)
+fk_layer(drivers SOURCES ${driver_sources} USES fk_base)
+if(driver_sources)
+    target_include_directories(fk_drivers PUBLIC ${CMAKE_SOURCE_DIR})
+else()
+    target_include_directories(fk_drivers INTERFACE ${CMAKE_SOURCE_DIR})
 endif()
 
 # All of it, for programs and tests.

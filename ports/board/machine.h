@@ -14,16 +14,16 @@
 
 /* ---- time: callable from interrupts, too ------------------------------------------------------
  */
-uint64_t machine_mono_ms(void); /* since reset; never wraps */
-uint64_t machine_mono_us(void); /* the same clock, for measurements */
+uint64_t machine_ms(void); /* since reset; never wraps */
+uint64_t machine_us(void); /* the same clock, for measurements */
 
-/* Sleeps until an interrupt comes, machine_mono_ms is due_ms or later, or 1 s has passed; not at
+/* Sleeps until an interrupt comes, machine_ms is due_ms or later, or 1 s has passed; not at
  * all when something is waiting already (a byte on the console, an armed chip that interrupted). */
 void machine_sleep_until(uint64_t due_ms);
 
-/* Called by the machine's timer interrupt every FK_LED_PERIOD_MS or more often; the firmware
- * defines it. Interrupts every 50 ms at least even during a long computation. */
-void fk_firmware_tick(void);
+/* Called by the machine's timer interrupt every FK_LED_PERIOD_MS or more often, even during a long
+ * computation; the firmware defines it. now_ms: low half of machine_ms. */
+void machine_on_tick(uint32_t now_ms);
 
 /* ---- the parts --------------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
 #include "board/machine.h"
 #include "boards/mps2_an385.h"
 #include "drivers/lan9118.h"
-#include "qemu/flash_file.h"
+#include "qemu/machine.h"
 #include "version.h"
 
 #ifdef __ARM_ARCH_6M__

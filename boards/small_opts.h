@@ -1,0 +1,14 @@
+/* The bounds of src/opts.h for boards with 32 KB of RAM for everything. */
+#ifndef FK_BOARDS_SMALL_OPTS_H
+#define FK_BOARDS_SMALL_OPTS_H
+
+#define FK_TLS_IN_MAX 2304
+#define FK_TLS_OUT_MAX 1280
+#define FK_TLS_KEY_SLOTS 8
+#define FK_H2_DECODE_TABLE 1024
+#define FK_H2_ENCODE_TABLE 512
+#define FK_REQUESTS_MAX 2
+#define FK_REPLY_WINDOW 768
+#define FK_SEND_BUF 1024
+
+#endif

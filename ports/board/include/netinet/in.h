@@ -1,0 +1,2 @@
+/* See arpa/inet.h. */
+#include <arpa/inet.h>
