@@ -110,6 +110,7 @@ static void scan(struct fk_store *s) {
 }
 
 static bool usable(const struct fk_flash *f) {
+    if (f == NULL) return false;
     if (f->page_size < HEAD_LEN || f->page_size > FK_STORE_PAGE_MAX || f->page_size % WORD != 0)
         return false;
     if (f->sector_size == 0 || f->sector_size % f->page_size != 0) return false;
@@ -119,6 +120,7 @@ static bool usable(const struct fk_flash *f) {
 }
 
 int fk_store_open(struct fk_store *s, const struct fk_flash *flash) {
+    *s = (struct fk_store){.active = -1, .in_use = -1, .err = NO_DRAFT};
     if (!usable(flash)) return FK_E_CONFIG;
     *s = (struct fk_store){
         .flash = flash,
@@ -131,6 +133,8 @@ int fk_store_open(struct fk_store *s, const struct fk_flash *flash) {
 }
 
 bool fk_store_newer(const struct fk_store *s) { return s->newer; }
+
+bool fk_store_waits(const struct fk_store *s) { return s->active != s->in_use; }
 
 struct fk_bytes fk_store_get(const struct fk_store *s, unsigned number) {
     struct fk_bytes value = fk_bytes(NULL, 0);
@@ -175,7 +179,7 @@ static int end_draft(struct fk_store *s, int err) {
 
 int fk_store_begin(struct fk_store *s) {
     if (s->err == 0) return 0;
-    if (s->newer) return FK_E_CONFIG;
+    if (s->flash == NULL || s->newer) return FK_E_CONFIG;
     const int slot = draft_slot(s);
     if (slot == s->in_use) return FK_E_BUSY;
     (void)end_draft(s, NO_DRAFT);
@@ -320,6 +324,7 @@ int fk_store_commit(struct fk_store *s) {
 void fk_store_abandon(struct fk_store *s) { (void)end_draft(s, NO_DRAFT); }
 
 int fk_store_erase(struct fk_store *s) {
+    if (s->flash == NULL) return FK_E_CONFIG;
     const int older = s->active == 0 ? 1 : 0;
     int err = erase_slot(s, older);
     if (err == 0) err = erase_slot(s, 1 - older);

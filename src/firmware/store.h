@@ -52,12 +52,16 @@ struct fk_store {
     uint8_t page[FK_STORE_PAGE_MAX];
 };
 
-/* Finds the newest valid record. 0 (also when there is none), or FK_E_CONFIG: the flash's geometry
- * is beyond our bounds. flash must stay valid. */
+/* Finds the newest valid record. 0 (also when there is none), or FK_E_CONFIG: there is no flash
+ * (NULL) or its geometry is beyond our bounds; the store is then empty and takes nothing. flash
+ * must stay valid. */
 int fk_store_open(struct fk_store *s, const struct fk_flash *flash);
 
 /* There is a record that only a later version of this program can read. */
 bool fk_store_newer(const struct fk_store *s);
+
+/* A record was saved since open and waits for a reboot to be used. */
+bool fk_store_waits(const struct fk_store *s);
 
 /* A value of the active record, in place; p NULL where there is none. Stays valid until the next
  * but one record is begun, and that needs a reboot (see begin). */
@@ -65,8 +69,8 @@ struct fk_bytes fk_store_get(const struct fk_store *s, unsigned number);
 
 /* Begins a new record that differs from the active one in what is put into it; erases the other
  * slot. 0 (also when one has begun already), FK_E_BUSY: a record was committed since open, and the
- * slot to be erased is the one in use: reboot first. FK_E_CONFIG: fk_store_newer. FK_E_RANGE: flash
- * failed. */
+ * slot to be erased is the one in use: reboot first. FK_E_CONFIG: fk_store_newer, or
+ * open failed. FK_E_RANGE: flash failed. */
 int fk_store_begin(struct fk_store *s);
 
 /* A value of exactly len bytes (0 to FK_STORE_VALUE_MAX, 0 removes it), of which write then brings
@@ -95,7 +99,8 @@ void fk_store_abandon(struct fk_store *s);
 /* Factory reset: erases both slots, the older one first, so that power loss in between brings no
  * former settings back. What fk_store_get gave reads as 0xff now, without a terminating zero: stop
  * what refers to it before. Power lost in the midst may leave bytes of the old record, though no
- * valid one: then erase again. 0, or FK_E_RANGE, and then the active record may still be there. */
+ * valid one: then erase again. 0; FK_E_RANGE, and then the active record may still be there;
+ * FK_E_CONFIG: open failed. */
 int fk_store_erase(struct fk_store *s);
 
 #endif
