@@ -28,7 +28,7 @@ struct fk_nic_stats {
 
 struct fk_nic_ops {
     /* Resets the chip and begins to receive; may busy-wait up to 100 ms. 0, or FK_E_UNREACHABLE:
-     * no such chip there. */
+     * no such chip there, or it does not work, or FK_E_CONFIG: it was given no MAC address. */
     int (*start)(void *ctx);
 
     void (*address)(void *ctx, uint8_t mac[6]); /* after start */
@@ -37,14 +37,16 @@ struct fk_nic_ops {
     bool (*link)(void *ctx);
 
     /* Length of the oldest frame received, without its check sequence (at most FK_NIC_FRAME_MAX);
-     * 0: none. What was left of the frame before is skipped. Bad frames are counted and skipped. */
+     * 0: none. What was left of the frame before is skipped, and that frame counted as dropped. Bad
+     * frames are counted and skipped. */
     size_t (*receive)(void *ctx);
 
     /* The next len bytes of that frame; never more in all than receive said. */
     void (*read)(void *ctx, void *buf, size_t len);
 
     /* Begins a frame of len bytes (14 to FK_NIC_FRAME_MAX); shorter than 60 is padded by the chip.
-     * False: no room now, counted as dropped; nothing may be written then. */
+     * It is written whole before anything else is asked but read. False: no room now, counted as
+     * dropped; nothing may be written then. */
     bool (*transmit)(void *ctx, size_t len);
 
     /* The next len bytes of that frame; the one that completes it sends it off. */
