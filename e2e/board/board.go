@@ -1,0 +1,359 @@
+// Package board runs femtokubelet's firmware on an emulated board: QEMU's
+// mps2-an385. It owns the board's flash and seed files, its serial console and
+// QEMU's monitor, and ends QEMU also when the caller is killed. Linux only.
+package board
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// How a board in QEMU's user network sees that network.
+const (
+	HostIP  = "10.0.2.2" // this machine's loopback
+	BoardIP = "10.0.2.15"
+)
+
+// NetworkID is what the network backend of Options.Network must be called.
+const NetworkID = "net0"
+
+// Files in a board's folder; QEMU runs there, so that their names fit the few
+// bytes that the firmware has for its arguments.
+const (
+	FlashFile = "flash.bin"
+	SeedFile  = "seed.bin"
+	seedLen   = 48 // as ports/qemu/seed.c wants it
+)
+
+// Options of a board. The zero value is useful.
+type Options struct {
+	// Image is the firmware; empty: Image().
+	Image string
+	// NoSeed leaves out the seed: TLS is impossible then.
+	NoSeed bool
+	// Network holds QEMU's arguments for a network backend called NetworkID;
+	// empty: QEMU's user network, in which HostIP is this machine's loopback.
+	Network []string
+	// Wrap may change how QEMU is started: in a network namespace, say.
+	Wrap func(*exec.Cmd)
+	// OnLine is told each line of the console, from one goroutine.
+	OnLine func(Line)
+}
+
+// Board is one board, switched on and off any number of times. Its methods may
+// be called from several goroutines.
+type Board struct {
+	dir     string
+	opts    Options
+	mac     string
+	console *console
+
+	mu   sync.Mutex
+	life *life // nil: off
+}
+
+// life is one run of QEMU.
+type life struct {
+	command *exec.Cmd
+	monitor *qmp
+	console net.Conn
+	work    sync.WaitGroup
+	done    chan struct{} // closed when QEMU has ended
+}
+
+// Image is where the firmware is built, or what FEMTOKUBELET_BOARD names. The
+// error says what to do when there is none.
+func Image() (string, error) {
+	path := os.Getenv("FEMTOKUBELET_BOARD")
+	for dir := "."; path == ""; dir = filepath.Join(dir, "..") {
+		if abs, err := filepath.Abs(dir); err != nil || abs == "/" {
+			return "", errors.New("not inside femtokubelet's repository; name the firmware in FEMTOKUBELET_BOARD")
+		}
+		if _, err := os.Stat(filepath.Join(dir, "CMakePresets.json")); err == nil {
+			path = filepath.Join(dir, "build", "qemu", "femtokubelet.elf")
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("no firmware at %s: run \"make firmware\" in the repository's root first, "+
+			"or name one in FEMTOKUBELET_BOARD", path)
+	}
+	return path, nil
+}
+
+// New makes a board that is switched off: an empty flash, and a seed, in
+// files that only we can read. Files that are there are left as they are.
+func New(dir string, opts Options) (*Board, error) {
+	if opts.Image == "" {
+		var err error
+		if opts.Image, err = Image(); err != nil {
+			return nil, err
+		}
+	}
+	seed := make([]byte, seedLen)
+	mac := make([]byte, 3)
+	rand.Read(seed)
+	rand.Read(mac)
+	for name, content := range map[string][]byte{FlashFile: nil, SeedFile: seed} {
+		file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		_, err = file.Write(content)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return &Board{
+		dir: dir, opts: opts, console: newConsole(opts.OnLine),
+		mac: fmt.Sprintf("52:54:00:%02x:%02x:%02x", mac[0], mac[1], mac[2]), // QEMU's range
+	}, nil
+}
+
+// arguments of QEMU. The console is file descriptor 3, the monitor 4.
+func (b *Board) arguments() []string {
+	semihosting := []string{"enable=on", "target=native", "arg=femtokubelet", "arg=flash=" + FlashFile}
+	if !b.opts.NoSeed {
+		semihosting = append(semihosting, "arg=seed="+SeedFile)
+	}
+	network := b.opts.Network
+	if len(network) == 0 {
+		network = []string{"-netdev", "user,id=" + NetworkID}
+	}
+	return append([]string{
+		"-M", "mps2-an385", "-nodefaults", "-display", "none",
+		"-kernel", b.opts.Image,
+		"-semihosting-config", strings.Join(semihosting, ","),
+		"-chardev", "socket,id=console,fd=3", "-serial", "chardev:console",
+		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control",
+		"-net", "nic,netdev=" + NetworkID + ",model=lan9118,macaddr=" + b.mac,
+	}, network...)
+}
+
+// Start switches the board on. It boots what its flash holds.
+func (b *Board) Start() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.life != nil {
+		return errors.New("the board is on already")
+	}
+	console, consoleFile, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer consoleFile.Close()
+	monitor, monitorFile, err := socketPair()
+	if err != nil {
+		console.Close()
+		return err
+	}
+	defer monitorFile.Close()
+	command := exec.Command("qemu-system-arm", b.arguments()...)
+	command.Dir = b.dir
+	command.ExtraFiles = []*os.File{consoleFile, monitorFile}
+	command.Stderr = &complaints{console: b.console}
+	if b.opts.Wrap != nil {
+		b.opts.Wrap(command)
+	}
+	l := &life{command: command, console: console, done: make(chan struct{})}
+	if err := Launch(command); err != nil {
+		return errors.Join(err, console.Close(), monitor.Close())
+	}
+	go func() {
+		command.Wait()
+		close(l.done)
+	}()
+	l.monitor = newQMP(monitor)
+	l.work.Go(func() { b.console.plug(console) })
+	b.life = l
+	if err := l.monitor.execute("qmp_capabilities", nil); err != nil {
+		return errors.Join(fmt.Errorf("QEMU does not start: %w", err), b.off(l))
+	}
+	return nil
+}
+
+// complaints passes QEMU's own words on as lines of the console.
+type complaints struct{ console *console }
+
+func (c *complaints) Write(text []byte) (int, error) {
+	c.console.take([]byte("QEMU: " + strings.TrimRight(string(text), "\n") + "\n"))
+	return len(text), nil
+}
+
+func socketPair() (net.Conn, *os.File, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
+	defer ours.Close() // FileConn makes a copy
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return conn, theirs, nil
+}
+
+// Kill switches the board off, in the midst of whatever it does.
+func (b *Board) Kill() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.life == nil {
+		return nil
+	}
+	return b.off(b.life)
+}
+
+// off is called with mu held.
+func (b *Board) off(l *life) error {
+	err := l.command.Process.Kill() // by handle: never somebody else's process
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	<-l.done
+	l.work.Wait() // all that was printed has been read
+	l.monitor.close()
+	l.console.Close()
+	b.life = nil
+	return err
+}
+
+func (b *Board) monitor() (*qmp, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.life == nil {
+		return nil, ErrOff
+	}
+	return b.life.monitor, nil
+}
+
+// Reset pushes the reset button.
+func (b *Board) Reset() error {
+	m, err := b.monitor()
+	if err != nil {
+		return err
+	}
+	return m.execute("system_reset", nil)
+}
+
+// Link plugs the network cable in, or pulls it.
+func (b *Board) Link(up bool) error {
+	m, err := b.monitor()
+	if err != nil {
+		return err
+	}
+	return m.execute("set_link", map[string]any{"name": NetworkID, "up": up})
+}
+
+// Running says whether QEMU runs.
+func (b *Board) Running() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.life == nil {
+		return false
+	}
+	select {
+	case <-b.life.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// Boots counts how often the program began, over all lives.
+func (b *Board) Boots() int {
+	_, boots := b.console.count()
+	return boots
+}
+
+// Mark is a place in what the console printed.
+type Mark int
+
+// Now is the place behind the last line so far.
+func (b *Board) Now() Mark {
+	lines, _ := b.console.count()
+	return Mark(lines)
+}
+
+// Lines lists what the console printed from a place on.
+func (b *Board) Lines(from Mark) []Line {
+	b.console.mu.Lock()
+	defer b.console.mu.Unlock()
+	return append([]Line(nil), b.console.lines[from:]...)
+}
+
+// Wait returns the first line from a place on that is as wanted.
+func (b *Board) Wait(ctx context.Context, from Mark, ok func(Line) bool) (Line, error) {
+	return b.console.wait(ctx, int(from), ok)
+}
+
+// Command types a command at the console and returns what it printed but for
+// its closing "ok". A reply of "error: " is an error.
+func (b *Board) Command(ctx context.Context, text string) ([]string, error) {
+	return b.console.command(ctx, text)
+}
+
+// Type sends bytes to the console as they are, and waits for nothing.
+func (b *Board) Type(data []byte) error {
+	b.console.turn.Lock()
+	defer b.console.turn.Unlock()
+	return b.console.write(data)
+}
+
+// Status is what the console's command of that name tells.
+func (b *Board) Status(ctx context.Context) (map[string]string, error) {
+	lines, err := b.Command(ctx, "status")
+	if err != nil {
+		return nil, err
+	}
+	status := map[string]string{}
+	for _, line := range lines {
+		key, value, _ := strings.Cut(line, " ")
+		status[key] = strings.TrimSpace(value)
+	}
+	return status, nil
+}
+
+// Lend opens a Unix socket at path for one client, which has the console for
+// itself until it hangs up or ctx ends.
+func (b *Board) Lend(ctx context.Context, path string) (wait func() error, err error) {
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	go func() {
+		defer listener.Close()
+		tool, err := listener.Accept()
+		if err != nil {
+			done <- err
+			return
+		}
+		hangUp := context.AfterFunc(ctx, func() { tool.SetDeadline(time.Now()) })
+		b.console.lend(tool.(io.ReadWriter))
+		hangUp()
+		done <- tool.Close()
+	}()
+	return func() error {
+		defer stop()
+		return <-done
+	}, nil
+}
