@@ -1,13 +1,10 @@
 #include "linux/access.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "linux/values.h"
 
 static int refuse(struct fk_writer *why, const char *a, const char *b, const char *c) {
     fk_put_str(why, a);
@@ -19,84 +16,24 @@ static int refuse(struct fk_writer *why, const char *a, const char *b, const cha
 /* ---- the server's URL -------------------------------------------------------------------------
  */
 
-static bool is_address(int family, const char *text) {
-    uint8_t bytes[16];
-    return inet_pton(family, text, bytes) == 1;
-}
-
-/* Letters, digits, '-', '_' and single dots. Whether it resolves is the resolver's to say. */
-static bool is_name(const char *text) {
-    const size_t len = strlen(text);
-    if (len == 0 || len > FK_HOST_MAX || text[0] == '.' || text[0] == '-') return false;
-    for (size_t i = 0; i < len; i++) {
-        const char c = text[i];
-        const bool alnum =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alnum && c != '-' && c != '_' && c != '.') return false;
-        if (c == '.' && text[i + 1] == '.') return false;
-    }
-    return true;
-}
-
 int fk_access_set_server_name(struct fk_access *a, const char *name, struct fk_writer *why) {
-    if (!is_name(name) && !is_address(AF_INET6, name))
+    if (!fk_server_url_name_valid(fk_bytes_str(name)))
         return refuse(why, "\"", name, "\" is neither a DNS name nor an IP address");
     memcpy(a->server_name, name, strlen(name) + 1);
     return 0;
 }
 
-/* host of len bytes, brackets taken off. */
-static bool take_host(struct fk_access *a, const char *host, size_t len, bool bracketed) {
-    if (len == 0 || len > FK_HOST_MAX) return false;
-    memcpy(a->host, host, len);
-    a->host[len] = '\0';
-    return bracketed ? is_address(AF_INET6, a->host) : is_name(a->host);
-}
-
-static void put_authority(struct fk_access *a, bool bracketed) {
+int fk_access_set_server(struct fk_access *a, const char *url, struct fk_writer *why) {
+    struct fk_server_url parsed;
+    const int err = fk_server_url_parse(&parsed, fk_bytes_str(url), why);
+    if (err != 0) return err;
+    memcpy(a->host, parsed.host.p, parsed.host.len);
+    a->host[parsed.host.len] = '\0';
+    a->port = parsed.port;
     struct fk_writer w;
     fk_writer_init(&w, a->authority, sizeof a->authority);
-    if (bracketed) fk_put_char(&w, '[');
-    fk_put_str(&w, a->host);
-    fk_put_str(&w, bracketed ? "]:" : ":");
-    fk_put_u64(&w, a->port);
+    fk_server_url_put_authority(&parsed, &w);
     (void)fk_writer_finish(&w);
-}
-
-static int take_port(struct fk_access *a, const char *port, size_t len) {
-    char text[8] = "";
-    uint64_t number = 443;
-    if (len >= sizeof text) return FK_E_RANGE;
-    memcpy(text, port, len);
-    const int err = len == 0 ? 0 : fk_number_parse(text, 1, 65535, &number);
-    a->port = (uint16_t)number;
-    return err;
-}
-
-int fk_access_set_server(struct fk_access *a, const char *url, struct fk_writer *why) {
-    const char scheme[] = "https://";
-    if (strchr(url, '@') != NULL) /* may hold a password: not to be repeated */
-        return refuse(why, "a user name in the URL is not supported", "; remove it", "");
-    if (strncmp(url, "http://", 7) == 0)
-        return refuse(why, "\"", url, "\": http proves nobody's identity; use https");
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-        return refuse(why, "\"", url, "\" must be of the form https://host:port");
-    const char *host = url + sizeof scheme - 1;
-    const bool bracketed = *host == '[';
-    if (bracketed) host++;
-    const size_t host_len = strcspn(host, bracketed ? "]" : ":/?#");
-    const char *rest = host + host_len;
-    if (!take_host(a, host, host_len, bracketed) || (bracketed && *rest++ != ']'))
-        return refuse(why, "\"", url, "\": no DNS name or IP address ([…] around IPv6) in it");
-    size_t port_len = 0;
-    if (*rest == ':') port_len = strcspn(++rest, "/?#");
-    if (take_port(a, rest, port_len) != 0)
-        return refuse(why, "\"", url, "\": the port must be a number from 1 to 65535");
-    rest += port_len;
-    if (strcmp(rest, "") != 0 && strcmp(rest, "/") != 0)
-        return refuse(why, "\"", url,
-                      "\": nothing may follow the port; a path before /api is not supported");
-    put_authority(a, bracketed);
     return a->server_name[0] == '\0' ? fk_access_set_server_name(a, a->host, why) : 0;
 }
 

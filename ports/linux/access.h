@@ -5,13 +5,13 @@
 
 #include <limits.h>
 
+#include "api/server_url.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/writer.h"
 
 #define FK_ACCESS_FILE_MAX (1u << 20) /* largest file that is read, bytes */
 #define FK_TOKEN_MAX 8192             /* longest bearer token, bytes */
-#define FK_HOST_MAX 253               /* longest host name, bytes (RFC 1035 §2.3.4 as text) */
 
 /* Bytes of a file or of a …-data field, in the heap. A zero stands behind them, not counted. */
 struct fk_blob {
@@ -22,8 +22,8 @@ struct fk_blob {
 struct fk_access {
     char host[FK_HOST_MAX + 1]; /* a DNS name or an IP literal, without brackets */
     uint16_t port;
-    char authority[FK_HOST_MAX + 10];  /* host:port, with brackets where needed */
-    char server_name[FK_HOST_MAX + 1]; /* what the server's certificate must be for */
+    char authority[FK_AUTHORITY_MAX + 1]; /* host:port, with brackets where needed */
+    char server_name[FK_HOST_MAX + 1];    /* what the server's certificate must be for */
 
     /* Files still to be read, "" when there is none or the bytes are there already. */
     char ca_file[PATH_MAX];

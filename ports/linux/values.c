@@ -1,26 +1,12 @@
 #include "linux/values.h"
 
+#include "kubelet/config_text.h"
+
 #define DURATION_MAX_NS (UINT64_C(10000) * 3600 * 1000000000)
 
-/* ---- numbers --------------------------------------------------------------------------------- */
+/* ---- durations ------------------------------------------------------------------------------- */
 
 static bool digit(char c) { return c >= '0' && c <= '9'; }
-
-int fk_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value) {
-    uint64_t sum = 0;
-    if (*text == '\0') return FK_E_PARSE;
-    for (; *text != '\0'; text++) {
-        if (!digit(*text)) return FK_E_PARSE;
-        const uint64_t next = (uint64_t)(*text - '0');
-        if (sum > (UINT64_MAX - next) / 10) return FK_E_RANGE;
-        sum = sum * 10 + next;
-    }
-    if (sum < min || sum > max) return FK_E_RANGE;
-    *value = sum;
-    return 0;
-}
-
-/* ---- durations ------------------------------------------------------------------------------- */
 
 struct unit {
     const char *name;
@@ -98,53 +84,31 @@ int fk_duration_parse(const char *text, uint64_t *ms) {
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-static char *trimmed(char *text) {
-    text += strspn(text, " \t");
-    size_t len = strlen(text);
-    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) len--;
-    text[len] = '\0';
-    return text;
-}
-
-/* The next item of a list, NULL at its end. */
-static char *next_item(char **rest) {
-    while (*rest != NULL) {
-        char *item = *rest;
-        char *comma = strchr(item, ',');
-        *rest = comma == NULL ? NULL : comma + 1;
-        if (comma != NULL) *comma = '\0';
-        item = trimmed(item);
-        if (*item != '\0') return item;
-    }
-    return NULL;
-}
-
-/* Cuts text at the first c; what follows, or NULL when there is none. */
-static char *cut(char *text, char c) {
-    char *at = strchr(text, c);
-    if (at == NULL) return NULL;
-    *at = '\0';
-    return at + 1;
+/* A zero behind a part of text, where a separator, a space or the end is. */
+static const char *terminated(char *text, struct fk_bytes part) {
+    if (part.p == NULL) return "";
+    char *start = text + (part.p - (const uint8_t *)text);
+    start[part.len] = '\0';
+    return start;
 }
 
 int fk_pairs_parse(char *text, struct fk_pair *pairs, size_t cap, size_t *count) {
-    for (char *item; (item = next_item(&text)) != NULL;) {
-        char *value = cut(item, '=');
-        if (value == NULL || *item == '\0') return FK_E_PARSE;
+    struct fk_bytes list = fk_bytes_str(text), item, part[2];
+    while (fk_config_text_item(&list, &item)) {
+        if (fk_config_text_pair(item, part) != 0) return FK_E_PARSE;
         if (*count >= cap) return FK_E_RANGE;
-        pairs[(*count)++] = (struct fk_pair){trimmed(item), trimmed(value)};
+        pairs[(*count)++] = (struct fk_pair){terminated(text, part[0]), terminated(text, part[1])};
     }
     return 0;
 }
 
 int fk_taints_parse(char *text, struct fk_taint *taints, size_t cap, size_t *count) {
-    for (char *item; (item = next_item(&text)) != NULL;) {
-        char *effect = cut(item, ':');
-        if (effect == NULL) return FK_E_PARSE;
-        char *value = cut(item, '=');
-        if (*item == '\0' || *effect == '\0') return FK_E_PARSE;
+    struct fk_bytes list = fk_bytes_str(text), item, part[3];
+    while (fk_config_text_item(&list, &item)) {
+        if (fk_config_text_taint(item, part) != 0) return FK_E_PARSE;
         if (*count >= cap) return FK_E_RANGE;
-        taints[(*count)++] = (struct fk_taint){item, value == NULL ? "" : value, effect};
+        taints[(*count)++] = (struct fk_taint){terminated(text, part[0]), terminated(text, part[1]),
+                                               terminated(text, part[2])};
     }
     return 0;
 }

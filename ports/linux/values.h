@@ -4,14 +4,12 @@
 #define FK_PORTS_LINUX_VALUES_H
 
 #include "base/err.h"
+#include "base/number.h"
 #include "kubelet/config.h"
 
 /* "10s", "5m", "1m30s", "1.5h", "500ms", "0": time.ParseDuration of Go, without a sign. Less than
  * a millisecond is dropped. FK_E_PARSE, or FK_E_RANGE beyond 10 000 h. */
 int fk_duration_parse(const char *text, uint64_t *ms);
-
-/* Decimal digits only; FK_E_PARSE, or FK_E_RANGE outside min to max. */
-int fk_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
 /* "a=1,b=": appends to pairs, of which there are *count of cap. text is cut up in place and
  * referred to. Spaces around items are dropped, and so are empty items. An item without '=' or

@@ -1,4 +1,4 @@
-/* Durations, numbers, base64, architectures, gateways: text in, values out. */
+/* Durations, base64, architectures, gateways: text in, values out. */
 #include "linux/values.h"
 
 #include <setjmp.h>
@@ -60,21 +60,6 @@ static void durations(void **state) {
         if (err != rows[i].err || ms != rows[i].ms)
             fail_msg("\"%s\": %d, %llu ms", rows[i].text, err, (unsigned long long)ms);
     }
-}
-
-static void numbers(void **state) {
-    (void)state;
-    uint64_t n = 7;
-    assert_int_equal(fk_number_parse("0", 0, 9, &n), 0);
-    assert_int_equal(n, 0);
-    assert_int_equal(fk_number_parse("18446744073709551615", 0, UINT64_MAX, &n), 0);
-    assert_true(n == UINT64_MAX);
-    assert_int_equal(fk_number_parse("18446744073709551616", 0, UINT64_MAX, &n), FK_E_RANGE);
-    assert_int_equal(fk_number_parse("10", 0, 9, &n), FK_E_RANGE);
-    assert_int_equal(fk_number_parse("3", 4, 9, &n), FK_E_RANGE);
-    assert_int_equal(fk_number_parse("", 0, 9, &n), FK_E_PARSE);
-    assert_int_equal(fk_number_parse("0x1", 0, 9, &n), FK_E_PARSE);
-    assert_int_equal(fk_number_parse("-1", 0, 9, &n), FK_E_PARSE);
 }
 
 /* RFC 4648 §10, and what strict means. */
@@ -154,11 +139,8 @@ static void gateways(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(base64),
-        cmocka_unit_test(architectures),
-        cmocka_unit_test(machine_is_described),
+        cmocka_unit_test(durations),     cmocka_unit_test(base64),
+        cmocka_unit_test(architectures), cmocka_unit_test(machine_is_described),
         cmocka_unit_test(gateways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
