@@ -73,7 +73,7 @@ endfunction()
 
 # What boards have in place of sockets; no host program has it, but it is tested here.
 file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/link/*_lwip.c)
-fk_layer(link_lwip SOURCES ${sources} USES fk_base lwip)
+fk_layer(link_lwip SOURCES ${sources} USES fk_base $<TARGET_NAME_IF_EXISTS:lwip>)
 
 if(NOT FK_FUZZ)
     fk_tests(unit USES yaml fk_link_lwip)
