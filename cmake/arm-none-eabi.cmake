@@ -5,7 +5,6 @@ set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
 set(CMAKE_ASM_COMPILER arm-none-eabi-gcc)
-set(CMAKE_EXECUTABLE_SUFFIX .elf)
 
 set(FK_CPU cortex-m3 CACHE STRING "the core, as GCC's -mcpu has it")
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES FK_CPU)
