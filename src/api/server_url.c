@@ -3,6 +3,8 @@
 #include "base/err.h"
 #include "base/number.h"
 
+#define QUOTED_MAX 64 /* bytes of a URL in a message: the rule behind it must stay readable */
+
 /* ---- names and addresses ----------------------------------------------------------------------
  */
 
@@ -70,7 +72,8 @@ bool fk_server_url_name_valid(struct fk_bytes name) { return is_name(name) || is
 
 static int refuse(struct fk_writer *why, struct fk_bytes url, const char *rule) {
     fk_put_char(why, '"');
-    fk_put(why, url.p, url.len);
+    fk_put(why, url.p, url.len < QUOTED_MAX ? url.len : QUOTED_MAX);
+    if (url.len > QUOTED_MAX) fk_put_str(why, "...");
     fk_put_str(why, rule);
     return FK_E_CONFIG;
 }

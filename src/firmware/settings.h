@@ -3,20 +3,21 @@
 #ifndef FK_FIRMWARE_SETTINGS_H
 #define FK_FIRMWARE_SETTINGS_H
 
+#include "api/server_url.h"
 #include "base/writer.h"
 #include "firmware/store.h"
 #include "kubelet/config.h"
 
 /* Numbers in the record. They are never used again for something else. */
 enum fk_setting_number {
-    FK_SETTING_SERVER = 1, /* https://host[:port], zero-terminated as all texts */
-    FK_SETTING_CA = 2,     /* DER, one or several certificates */
-    FK_SETTING_CERT = 3,   /* DER, leaf first */
-    FK_SETTING_KEY = 4,    /* DER: SEC 1, PKCS #1 or PKCS #8; secret */
-    FK_SETTING_NODE_NAME = 5,
+    FK_SETTING_SERVER = 1,          /* host:port, 0, host, 0: both are used in place */
+    FK_SETTING_CA = 2,              /* DER, one or several certificates */
+    FK_SETTING_CERT = 3,            /* DER, leaf first */
+    FK_SETTING_KEY = 4,             /* DER: SEC 1, PKCS #1 or PKCS #8; secret */
+    FK_SETTING_NODE_NAME = 5,       /* zero-terminated as all texts */
     FK_SETTING_HOSTNAME = 6,        /* default: the node's name */
     FK_SETTING_LABELS = 7,          /* key, 0, value, 0, ... */
-    FK_SETTING_TAINTS = 8,          /* key, 0, value, 0, effect, 0, ... */
+    FK_SETTING_TAINTS = 8,          /* key, 0, value, 0, effect, 0, ...; a single 0: none */
     FK_SETTING_TLS_SERVER_NAME = 9, /* default: the server's host */
     FK_SETTING_LEASE_S = 10,        /* decimal text, as the following ones */
     FK_SETTING_STATUS_UPDATE_S = 11,
@@ -36,31 +37,40 @@ struct fk_setting {
     uint8_t kind; /* enum fk_setting_kind */
     bool secret;  /* never shown, never echoed */
     bool required;
-    const char *name; /* "server"; as on the console */
-    const char *help; /* one line */
+    const char *name;     /* "server"; as on the console, at most 15 bytes */
+    const char *argument; /* "NAME": what a value looks like; "" for PEM */
+    const char *help;     /* one line */
 };
 extern const struct fk_setting fk_setting_table[];
 extern const size_t fk_setting_count;
 const struct fk_setting *fk_setting_find(struct fk_bytes name); /* NULL: no such */
 
-/* A text or list as typed: checks it and writes its stored form into out (kinds TEXT and LIST),
- * which is no longer than the value plus 2. 0, or FK_E_CONFIG with a sentence in why that says what
- * would be right, or FK_E_RANGE when out is too small. */
+/* Longest stored form of a text, bytes: a server whose host name is the longest. A list may have
+ * more than that; of one line its stored form is at most FK_TAINTS_MAX + 1 bytes longer. */
+#define FK_SETTING_STORED_MAX (FK_AUTHORITY_MAX + 1 + FK_HOST_MAX + 1)
+
+/* A text or list as typed: checks it and writes its stored form into out (kinds TEXT and LIST). 0;
+ * FK_E_CONFIG or, when out is too small, FK_E_RANGE, with a sentence in why that says what would be
+ * right; out holds nothing of use then. An empty list has an empty stored form, which means "not
+ * set"; "none" asks for no taints. */
 int fk_setting_encode(const struct fk_setting *setting, struct fk_bytes value,
                       struct fk_writer *out, struct fk_writer *why);
 
-/* The stored form of a text or list as it would be typed (kinds TEXT and LIST). */
+/* The stored form of a text or list as it would be typed (kinds TEXT and LIST). Of bytes that no
+ * encode has written, as much as makes sense. */
 void fk_setting_decode(const struct fk_setting *setting, struct fk_bytes stored,
                        struct fk_writer *out);
 
 /* A record, ready for use; everything refers to the flash in place. */
 struct fk_settings {
     struct fk_bytes ca, cert, key;
-    char host[256]; /* without brackets; its zero counted in the size */
-    uint16_t port;
+    const char *authority; /* host:port, with brackets where needed */
+    const char *host;      /* without brackets */
     const char *tls_server_name;
+    uint16_t port;
     uint8_t log_level;          /* enum fk_level */
-    struct fk_node_config node; /* system is left to the port */
+    struct fk_node_config node; /* system is all "", resources are cpu 240m, memory 320Ki and pods
+                                 * 0: the port fills in what it knows */
 };
 
 /* The active record. 0; FK_E_CONFIG and in why which setting is missing or wrong, for a person at

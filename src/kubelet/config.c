@@ -98,7 +98,21 @@ static int wrong(struct fk_writer *why, const char *what, const char *quoted, co
     return FK_E_CONFIG;
 }
 
-static int check_label(const struct fk_pair *label, struct fk_writer *why) {
+int fk_config_check_name(const char *name, struct fk_writer *why) {
+    if (fk_config_name_valid(name)) return 0;
+    return wrong(why, "node name", name,
+                 "is not valid: lower-case letters, digits, '-' and '.', starting and ending "
+                 "with a letter or digit, at most 253");
+}
+
+int fk_config_check_hostname(const char *hostname, struct fk_writer *why) {
+    if (fk_config_label_value_valid(hostname)) return 0;
+    return wrong(why, "host name", hostname,
+                 "cannot be the label kubernetes.io/hostname: up to 63 letters, digits, '-', "
+                 "'_' and '.'");
+}
+
+int fk_config_check_label(const struct fk_pair *label, struct fk_writer *why) {
     if (!fk_config_label_key_valid(label->key))
         return wrong(why, "label key", label->key,
                      "is malformed: use [prefix/]name, letters, "
@@ -116,7 +130,7 @@ static int check_label(const struct fk_pair *label, struct fk_writer *why) {
     return 0;
 }
 
-static int check_taint(const struct fk_taint *taint, struct fk_writer *why) {
+int fk_config_check_taint(const struct fk_taint *taint, struct fk_writer *why) {
     if (!fk_config_label_key_valid(taint->key))
         return wrong(why, "taint key", taint->key, "is malformed: use [prefix/]name");
     if (!fk_config_label_value_valid(taint->value))
@@ -139,21 +153,18 @@ static int check_resource(const struct fk_pair *resource, struct fk_writer *why)
 }
 
 int fk_config_check(const struct fk_node_config *c, struct fk_writer *why) {
-    if (!fk_config_name_valid(c->name))
-        return wrong(why, "node name", c->name,
-                     "is not valid: lower-case letters, digits, '-' and '.', starting and ending "
-                     "with a letter or digit, at most 253");
+    int err = fk_config_check_name(c->name, why);
+    if (err != 0) return err;
     if (strcmp(c->system.operating_system, "linux") == 0)
         return wrong(why, "operating system", "linux", "must not be claimed");
-    if (!fk_config_label_value_valid(c->hostname))
-        return wrong(why, "host name", c->hostname,
-                     "cannot be the label kubernetes.io/hostname: up to 63 letters, digits, '-', "
-                     "'_' and '.'");
+    err = fk_config_check_hostname(c->hostname, why);
+    if (err != 0) return err;
     if (!fk_config_label_value_valid(c->system.architecture))
         return wrong(why, "architecture", c->system.architecture, "cannot be a label");
-    int err = 0;
-    for (size_t i = 0; i < c->label_count && err == 0; i++) err = check_label(&c->labels[i], why);
-    for (size_t i = 0; i < c->taint_count && err == 0; i++) err = check_taint(&c->taints[i], why);
+    for (size_t i = 0; i < c->label_count && err == 0; i++)
+        err = fk_config_check_label(&c->labels[i], why);
+    for (size_t i = 0; i < c->taint_count && err == 0; i++)
+        err = fk_config_check_taint(&c->taints[i], why);
     for (size_t i = 0; i < c->resource_count && err == 0; i++)
         err = check_resource(&c->resources[i], why);
     if (err == 0 && (c->lease_renew_ms == 0 || c->status_update_ms == 0 ||

@@ -69,4 +69,10 @@ bool fk_config_quantity_valid(const char *text);
 /* 0, or FK_E_CONFIG and in `why` a sentence that says what is wrong and what would be right. */
 int fk_config_check(const struct fk_node_config *config, struct fk_writer *why);
 
+/* The same for one part of it, as soon as it is typed. */
+int fk_config_check_name(const char *name, struct fk_writer *why);
+int fk_config_check_hostname(const char *hostname, struct fk_writer *why);
+int fk_config_check_label(const struct fk_pair *label, struct fk_writer *why);
+int fk_config_check_taint(const struct fk_taint *taint, struct fk_writer *why);
+
 #endif
