@@ -130,7 +130,6 @@ static const char *start_tls(struct fk_firmware *f) {
         .step_by_step = true,
         .log = &f->log,
     };
-    fk_tls_use_heap(&f->heap);
     return fk_tls_init(&f->tls, &config) == 0 ? NULL : "TLS cannot start: see the line above";
 }
 
@@ -247,6 +246,7 @@ static void rest(struct fk_firmware *f) {
 _Noreturn void fk_firmware_run(void) {
     struct fk_firmware *f = &fw;
     fk_heap_init(&f->heap, heap_bytes, sizeof heap_bytes);
+    fk_tls_use_heap(&f->heap); /* and whatever else asks Mbed TLS, entropy to begin with */
     (void)fk_led_set(&f->led, FK_LED_SELF_TEST, (uint32_t)machine_ms());
     fk_firmware_console_init(f);
     f->nic = machine_nic();

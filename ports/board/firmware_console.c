@@ -6,7 +6,7 @@
 #include "version.h"
 
 /* Longest log line, bytes; values that do not fit are left out. On the stack. */
-#define LINE_MAX 200
+#define LOG_LINE_MAX 200
 
 /* ---- log lines ----------------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 static void emit(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
                  size_t count) {
     struct fk_firmware *f = ctx;
-    char line[LINE_MAX];
+    char line[LOG_LINE_MAX];
     struct fk_writer w;
     fk_writer_init(&w, line, sizeof line - 2);
     const uint64_t now_ms = machine_ms();

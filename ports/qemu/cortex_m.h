@@ -15,6 +15,7 @@
 #define SYST_CSR_CPU_CLOCK 4U
 
 #define NVIC_ISER REG(0xe000e100)
+#define NVIC_ICER REG(0xe000e180)
 
 #define SCB_AIRCR REG(0xe000ed0c)
 #define SCB_AIRCR_RESET 0x05fa0004U /* the key, and SYSRESETREQ */

@@ -3,6 +3,7 @@
 #include "board/machine.h"
 #include "boards/mps2_an385.h"
 #include "drivers/lan9118.h"
+#include "qemu/cortex_m.h"
 #include "qemu/machine.h"
 #include "version.h"
 
@@ -39,11 +40,30 @@ static void bus_write(void *ctx, uint32_t offset, uint32_t value) {
     *ethernet_register(offset) = value;
 }
 
-struct fk_nic machine_nic(void) {
-    fk_lan9118_init(&ethernet, (struct fk_lan9118_bus){bus_read, bus_write, NULL});
-    return fk_lan9118_nic(&ethernet);
+/* Until the driver has set the chip up, its interrupt line has the wrong polarity and would call
+ * for ever: so the line is open only from arm to the next interrupt. */
+static struct fk_nic_ops ops;
+static void (*chip_arm)(void *ctx);
+
+static void arm(void *ctx) {
+    const uint32_t was = cpu_mask();
+    chip_arm(ctx);
+    NVIC_ISER = 1U << BOARD_ETHERNET_IRQ;
+    cpu_unmask(was);
 }
 
-void machine_on_ethernet(void) { fk_lan9118_interrupt(&ethernet); }
+void machine_on_ethernet(void) {
+    NVIC_ICER = 1U << BOARD_ETHERNET_IRQ;
+    fk_lan9118_interrupt(&ethernet);
+}
+
+struct fk_nic machine_nic(void) {
+    fk_lan9118_init(&ethernet, (struct fk_lan9118_bus){bus_read, bus_write, NULL});
+    const struct fk_nic chip = fk_lan9118_nic(&ethernet);
+    ops = *chip.ops;
+    chip_arm = ops.arm;
+    ops.arm = arm;
+    return (struct fk_nic){&ops, chip.ctx};
+}
 
 int main(void) { fk_firmware_run(); }

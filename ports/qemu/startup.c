@@ -24,7 +24,7 @@ _Noreturn void machine_start(void) {
     machine_reset_init();
     machine_uart_init();
     machine_time_init();
-    NVIC_ISER = 1U << BOARD_UART_RX_IRQ | 1U << BOARD_ETHERNET_IRQ;
+    NVIC_ISER = 1U << BOARD_UART_RX_IRQ;
     cpu_unmask(0);
     (void)main();
     machine_reboot();
