@@ -31,8 +31,8 @@ const NetworkID = "net0"
 // Files in a board's folder; QEMU runs there, so that their names fit the few
 // bytes that the firmware has for its arguments.
 const (
-	FlashFile = "flash.bin"
-	SeedFile  = "seed.bin"
+	flashFile = "flash.bin"
+	seedFile  = "seed.bin"
 	seedLen   = 48 // as ports/qemu/seed.c wants it
 )
 
@@ -76,13 +76,12 @@ type life struct {
 // error says what to do when there is none.
 func Image() (string, error) {
 	path := os.Getenv("FEMTOKUBELET_BOARD")
-	for dir := "."; path == ""; dir = filepath.Join(dir, "..") {
-		if abs, err := filepath.Abs(dir); err != nil || abs == "/" {
-			return "", errors.New("not inside femtokubelet's repository; name the firmware in FEMTOKUBELET_BOARD")
+	if path == "" {
+		root, err := repository()
+		if err != nil {
+			return "", err
 		}
-		if _, err := os.Stat(filepath.Join(dir, "CMakePresets.json")); err == nil {
-			path = filepath.Join(dir, "build", "qemu", "femtokubelet.elf")
-		}
+		path = filepath.Join(root, "build", "qemu", "femtokubelet.elf")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -93,6 +92,21 @@ func Image() (string, error) {
 			"or name one in FEMTOKUBELET_BOARD", path)
 	}
 	return path, nil
+}
+
+// repository finds its root, above the current folder.
+func repository() (string, error) {
+	dir, err := filepath.Abs(".")
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "CMakePresets.json")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("not inside femtokubelet's repository")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", err
 }
 
 // New makes a board that is switched off: an empty flash, and a seed, in
@@ -108,7 +122,7 @@ func New(dir string, opts Options) (*Board, error) {
 	mac := make([]byte, 3)
 	rand.Read(seed)
 	rand.Read(mac)
-	for name, content := range map[string][]byte{FlashFile: nil, SeedFile: seed} {
+	for name, content := range map[string][]byte{flashFile: nil, seedFile: seed} {
 		file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if errors.Is(err, os.ErrExist) {
 			continue
@@ -129,9 +143,9 @@ func New(dir string, opts Options) (*Board, error) {
 
 // arguments of QEMU. The console is file descriptor 3, the monitor 4.
 func (b *Board) arguments() []string {
-	semihosting := []string{"enable=on", "target=native", "arg=femtokubelet", "arg=flash=" + FlashFile}
+	semihosting := []string{"enable=on", "target=native", "arg=femtokubelet", "arg=flash=" + flashFile}
 	if !b.opts.NoSeed {
-		semihosting = append(semihosting, "arg=seed="+SeedFile)
+		semihosting = append(semihosting, "arg=seed="+seedFile)
 	}
 	network := b.opts.Network
 	if len(network) == 0 {
@@ -276,6 +290,9 @@ func (b *Board) Running() bool {
 		return true
 	}
 }
+
+// FlashPath is the file that is the flash; change it while the board is off.
+func (b *Board) FlashPath() string { return filepath.Join(b.dir, flashFile) }
 
 // Boots counts how often the program began, over all lives.
 func (b *Board) Boots() int {
