@@ -36,6 +36,24 @@ struct fk_port {
 };
 
 /* And fk_assert_failed of base/assert.h: says where the program itself is wrong, and resets or
- * aborts. */
+ * aborts.
+ *
+ * What entropy takes. A port answers FK_E_ENTROPY until it has gathered 32 bytes or more of full
+ * entropy since this start, and seeds a DRBG with them (link/drbg); nothing kept from an earlier
+ * start counts, since two boards with one image would share it.
+ *   Linux          getrandom(2), which waits for the same by itself.
+ *   RP2040         has no generator, but a ring oscillator whose state a register shows a bit at a
+ *                  time (RP2040 datasheet 2.17: ROSC RANDOMBIT; not while the core runs from it).
+ *                  Neighbouring bits depend on each other and on temperature. So: samples spaced
+ *                  out, the two health tests of NIST SP 800-90B 4.4 on all of them, at the start
+ *                  (1,024 samples) and ever after, repetition count and adaptive proportion, with
+ *                  cutoffs for the 0.1 bit per sample or less that may be claimed without an
+ *                  assessment of one's own; ten times as many bits as claimed, conditioned by
+ *                  SHA-256. A test that fails is FK_E_ENTROPY until the next start.
+ *   ESP32          its generator's register, true only while Wi-Fi or Bluetooth feed it, or between
+ *                  bootloader_random_enable and _disable (ESP-IDF, "Random Number Generation");
+ *                  else it is a pseudo-random sequence, and the answer is FK_E_ENTROPY.
+ *   QEMU's mps2    has no source at all: ports/qemu/seed.c takes a seed from the host. That is
+ *                  emulation only. Without it TLS does not start. */
 
 #endif

@@ -42,7 +42,6 @@ void machine_uart_interrupt(void) {
             uart.dropped++;
         }
     }
-    machine_wake();
 }
 
 int machine_getc(void) {
