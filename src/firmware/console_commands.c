@@ -2,7 +2,12 @@
 
 /* The setting of a PEM block that came without "set": nobody's. */
 #define STRAY 0xff
-#define QUOTED_MAX 24 /* bytes of what was typed that an error repeats */
+#define QUOTED_MAX 24  /* bytes of what was typed that an error repeats */
+#define REASON_MAX 192 /* bytes of a sentence why a value is refused */
+
+/* Stored form of what a line holds; see fk_setting_encode. */
+#define LIST_MAX (FK_CONSOLE_LINE_MAX + FK_TAINTS_MAX + 1)
+#define STORED_MAX (FK_SETTING_STORED_MAX > LIST_MAX ? FK_SETTING_STORED_MAX : LIST_MAX)
 
 /* ---- the draft -------------------------------------------------------------------------------
  */
@@ -106,7 +111,7 @@ void fk_console_paste_line(struct fk_console *c) {
         c->len = 1;
     }
     const int got = fk_pem_line(&c->pem, c->line, c->len);
-    if (got <= 0 || stray || c->paste_err != 0) return;
+    if (got <= 0 || stray) return;
     c->paste_err = (int8_t)fk_store_write(c->store, c->line, (size_t)got);
     c->paste_len = (uint16_t)(c->paste_len + got);
 }
@@ -145,13 +150,15 @@ static void answer_unknown(struct fk_console *c, const char *what, struct fk_byt
 
 static void set_text(struct fk_console *c, const struct fk_setting *setting,
                      struct fk_bytes value) {
-    char stored[FK_CONSOLE_LINE_MAX + 2];
-    char reason[160];
+    char stored[STORED_MAX];
+    char reason[REASON_MAX];
     struct fk_writer out, why;
     fk_writer_init(&out, stored, sizeof stored);
     fk_writer_init(&why, reason, sizeof reason);
     if (fk_setting_encode(setting, value, &out, &why) != 0) {
         fk_console_say(c, "error: ");
+        fk_console_say(c, setting->name);
+        fk_console_say(c, ": ");
         fk_console_say_clean(c, fk_bytes(reason, fk_writer_kept(&why)));
         fk_console_say(c, "\r\n");
         return;
@@ -172,8 +179,9 @@ static void set(struct fk_console *c, struct fk_bytes rest) {
             fk_console_answer(c, "error: type set ", setting->name,
                               " alone and paste PEM behind it");
     } else if (rest.len == 0) {
-        fk_console_answer(c, "error: a value is missing; type set ", setting->name,
-                          " VALUE, or unset to remove it");
+        fk_console_say(c, "error: a value is missing; type set ");
+        fk_console_say(c, setting->name);
+        fk_console_answer(c, " ", setting->argument, ", or unset to remove it");
     } else {
         set_text(c, setting, rest);
     }
@@ -314,8 +322,12 @@ static void help(struct fk_console *c, struct fk_bytes rest) {
     (void)rest;
     for (size_t i = 0; i < COMMANDS; i++) fk_console_pair(c, commands[i].name, commands[i].help, 0);
     fk_console_say(c, "settings:\r\n");
-    for (size_t i = 0; i < fk_setting_count; i++)
-        fk_console_pair(c, fk_setting_table[i].name, fk_setting_table[i].help, 0);
+    for (size_t i = 0; i < fk_setting_count; i++) {
+        const struct fk_setting *setting = &fk_setting_table[i];
+        fk_console_say_padded(c, setting->name);
+        fk_console_say(c, setting->kind == FK_SETTING_PEM ? "PEM" : setting->argument);
+        fk_console_answer(c, ": ", setting->help, "");
+    }
     fk_console_say(c, "ok\r\n");
 }
 
