@@ -81,6 +81,17 @@ if(NOT FK_FUZZ)
     fk_tests(linux USES fk_linux)
 endif()
 
+# tests/tools/console_tty.c: the board's console as a program, for tools/tests/test_provision.py, which
+# tests tools/provision against it.
+if(NOT FK_FUZZ)
+    fk_program(console_tty SOURCES tests/tools/console_tty.c)
+    set_target_properties(console_tty PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME tools/provision COMMAND python3 -B -m unittest test_provision
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tools/tests)
+    set_tests_properties(tools/provision PROPERTIES TIMEOUT 120
+        ENVIRONMENT "FK_CONSOLE_TTY=$<TARGET_FILE:console_tty>;${FK_TEST_ENVIRONMENT}")
+endif()
+
 # fuzz/x_fuzz.c: a libFuzzer program under the preset fuzz; elsewhere the same file with
 # fuzz/replay_main.c, which runs it over fuzz/corpus/x as the ctest entry "fuzz/x".
 file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.c)
