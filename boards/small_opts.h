@@ -2,8 +2,9 @@
 #ifndef FK_BOARDS_SMALL_OPTS_H
 #define FK_BOARDS_SMALL_OPTS_H
 
-/* P-256 by p256-m and no other curve: link/mbedtls_config.h. RSA works as well. */
-#define FK_TLS_P256M
+#define FK_TLS_1_2 0
+#define FK_TLS_SERVER 0
+#define FK_TLS_P256M 1
 
 #define FK_TLS_IN_MAX 2304
 #define FK_TLS_OUT_MAX 1280

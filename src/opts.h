@@ -25,6 +25,21 @@
 #define FK_TLS_OUT_MAX 2048
 #endif
 
+/* What of TLS is built in: 1 or 0 each, flash is their cost (Cortex-M3).
+ * FK_TLS_1_2: version 1.2 beside 1.3, for a proxy that knows no better, 14 KB; API servers know 1.3.
+ * FK_TLS_SERVER: the server's side, for the kubelet's own port and for tests, 9 KB.
+ * FK_TLS_P256M: P-256 by p256-m and no other curve: 10 KB less, and 2.5 KB less RAM at the
+ *     handshake's peak. RSA works either way. */
+#ifndef FK_TLS_1_2
+#define FK_TLS_1_2 1
+#endif
+#ifndef FK_TLS_SERVER
+#define FK_TLS_SERVER 1
+#endif
+#ifndef FK_TLS_P256M
+#define FK_TLS_P256M 0
+#endif
+
 /* ---- HTTP/2 (wire/h2_client) -------------------------------------------------------------- */
 
 /* Our SETTINGS_HEADER_TABLE_SIZE: what the server's HPACK encoder may remember, bytes. Costs up to

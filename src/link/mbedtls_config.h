@@ -39,16 +39,20 @@
 /* ---- TLS ------------------------------------------------------------------------------------- */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C /* towards the API server */
+#if FK_TLS_SERVER
 #define MBEDTLS_SSL_SRV_C /* the kubelet's own port; also the far end in tests */
+#endif
+#if FK_TLS_1_2
 #define MBEDTLS_SSL_PROTO_TLS1_2
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
+#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
+#endif
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE /* passes middleboxes that only know 1.2 */
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
-#define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
-#define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN /* "h2" */
-#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it, for 1.2 KB */
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
@@ -84,7 +88,7 @@
 #define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
 
-#ifdef FK_TLS_P256M
+#if FK_TLS_P256M
 /* Boards: P-256 by p256-m, whose numbers live on the stack (-2.5 KB of heap at the handshake's
  * peak, -10 KB of flash), and no other curve. What PSA then has is in the second file. */
 #define MBEDTLS_PSA_P256M_DRIVER_ENABLED
@@ -106,6 +110,10 @@
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* 8 KB of tables in flash instead of RAM */
+#if FK_TLS_P256M               /* boards: GCM only encrypts, and a quarter of the tables does */
+#define MBEDTLS_BLOCK_CIPHER_NO_DECRYPT
+#define MBEDTLS_AES_FEWER_TABLES
+#endif
 #define MBEDTLS_GCM_C
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C

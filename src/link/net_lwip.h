@@ -1,8 +1,10 @@
-/* lwIP (NO_SYS) over one Ethernet chip: DHCP, DNS, ARP, and IPv6 where it is built in. Owns the
- * stack and its timers. lwIP has process globals: one of these per program.
+/* lwIP (NO_SYS) over one Ethernet chip: DHCP, DNS, ARP, and IPv6 where it is built in (FK_IPV6).
+ * Owns the stack and its timers. lwIP has process globals: one of these per program.
  *
  * The chip is asked, never called back: the loop calls fk_net_step when an interrupt or a deadline
- * woke it. */
+ * woke it, before whatever uses the network.
+ *
+ * What is in lwIP and what its pools cost is in link/lwipopts.h. */
 #ifndef FK_LINK_NET_LWIP_H
 #define FK_LINK_NET_LWIP_H
 
@@ -10,9 +12,22 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/rng.h"
 #include "nic.h"
 
+#include <lwip/dhcp.h>
 #include <lwip/netif.h>
+
+/* Frames moved by one step, count: a flood cannot keep the node from its own work. */
+#define FK_NET_FRAMES_PER_STEP 4
+
+/* The longest that a quiet stack sleeps, ms; ages are made up for at the next step. IPv6 has more
+ * to time. */
+#define FK_NET_IDLE_MS (LWIP_IPV6 ? 1000 : 5000)
+
+/* Longest host name that is sent with DHCP, bytes (RFC 1035 §2.3.4, one label). A longer one is
+ * left out. */
+#define FK_NET_HOSTNAME_MAX 63
 
 struct fk_net_config {
     struct fk_nic nic;
@@ -24,23 +39,31 @@ struct fk_net_config {
     const struct fk_log *log;
 };
 
-/* Members are private. */
+/* Members are private. Does not move after fk_net_init. */
 struct fk_net {
     struct fk_net_config config;
     struct netif netif;
-    bool link;
+    struct dhcp dhcp;
+    struct fk_rng rng; /* stands in when the entropy source fails later */
+    uint64_t beat_ms;  /* up to here lwIP's clock has run */
+    uint32_t beats;
     uint32_t changes;
-    char address[46];
-    char logged[46];
+    uint32_t dropped;
+    ip_addr_t known; /* the address that was logged; any: none */
+    ip4_addr_t known_gateway;
+    bool link;
+    char address[IPADDR_STRLEN_MAX];
 };
 
-/* Starts the chip and the stack. 0, or what the chip's start said. */
+/* Starts the chip and the stack. 0; FK_E_ENTROPY; or what the chip's start said. */
 int fk_net_init(struct fk_net *n, const struct fk_net_config *config);
 
-/* Moves at most a few frames and runs the timers that are due. True: more is waiting. */
+/* Moves at most FK_NET_FRAMES_PER_STEP frames and runs the timers that are due. True: more may be
+ * waiting. */
 bool fk_net_step(struct fk_net *n);
 
-/* When step is to be called although the chip is silent; absolute ms. */
+/* When step is to be called although the chip is silent; absolute ms. Ask after everything that may
+ * have sent. */
 uint64_t fk_net_due(const struct fk_net *n);
 
 bool fk_net_link(const struct fk_net *n);           /* the cable has a partner */
@@ -50,5 +73,8 @@ uint64_t fk_net_gateway_id(const struct fk_net *n); /* its MAC; 0 while unknown 
 /* Counts each time that an address was obtained, changed or lost, or the link came or went: a sign
  * to try again what failed before. */
 uint32_t fk_net_changes(const struct fk_net *n);
+
+/* Frames received that found no buffer. The peer repeats what mattered. */
+uint32_t fk_net_dropped(const struct fk_net *n);
 
 #endif

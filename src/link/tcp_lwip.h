@@ -1,5 +1,5 @@
 /* A TCP connection as a pipe, over lwIP's raw API. The sibling of link/tcp_socket, with the same
- * errors: names are resolved by lwIP's DNS client, the addresses of a name are tried in order.
+ * errors: names are resolved by lwIP's DNS client, which gives one address of a name.
  *
  * Received data stays in lwIP's buffers until it is read, and only then opens the window: a slow
  * reader slows the sender and nothing more. */
@@ -17,13 +17,12 @@ struct fk_tcp_lwip {
     const struct fk_net *net;
     const char *host;
     uint16_t port;
+    int16_t err; /* latched until close */
     uint8_t state;
-    int16_t err;      /* latched until close */
-    uint32_t attempt; /* answers of the resolver to a former one are ignored */
+    bool looking_up; /* lwIP owes an answer; it cannot be called off */
+    bool peer_done;  /* it has sent its last byte */
     struct tcp_pcb *pcb;
     struct pbuf *received; /* not read yet */
-    uint16_t read_len;     /* bytes of its first buffer that were read */
-    bool peer_done;        /* it has sent its last byte */
     const char *error;     /* for the log; static text */
 };
 
@@ -31,12 +30,20 @@ struct fk_tcp_lwip {
 void fk_tcp_lwip_init(struct fk_tcp_lwip *t, const struct fk_net *net, const char *host,
                       uint16_t port);
 
-/* Errors of recv and send, the same one until close: FK_E_RESOLVE, FK_E_UNREACHABLE (refused, or no
- * route, link or address), FK_E_TIMEOUT, FK_E_RESET; FK_E_CLOSED from recv when the peer has sent
- * its last byte. */
+/* Things happen in fk_net_step; recv and send only look.
+ *
+ * Errors of open, recv and send, the same one until close: FK_E_RESOLVE, FK_E_UNREACHABLE (refused,
+ * or no route or address), FK_E_TIMEOUT, FK_E_RESET, FK_E_NOMEM (no buffer for a lookup or a SYN);
+ * FK_E_CLOSED from recv when the peer has sent its last byte (send may still work then). recv gives
+ * an error only behind the last byte that came before it.
+ *
+ * close hangs up in order when what was sent has arrived, but for last words; otherwise, or
+ * with bytes unread, it resets the connection, so that what it held in memory is free for the next.
+ */
 struct fk_pipe fk_tcp_lwip_pipe(struct fk_tcp_lwip *t);
 
-/* What went wrong last, in words for the log; "" when nothing did since open. Kept after close. */
+/* What went wrong last, in words for the log ("connection refused"); "" when nothing did since
+ * open. Kept after close. */
 const char *fk_tcp_lwip_error(const struct fk_tcp_lwip *t);
 
 #endif

@@ -153,8 +153,10 @@ static void forget_handshake(mbedtls_ssl_context *ssl) {
     mbedtls_ssl_handshake_free(ssl);
     mbedtls_free(ssl->MBEDTLS_PRIVATE(handshake));
     ssl->MBEDTLS_PRIVATE(handshake) = NULL;
-    mbedtls_free(ssl->MBEDTLS_PRIVATE(transform_negotiate)); /* for TLS 1.2, never filled in 1.3 */
+#if FK_TLS_1_2
+    mbedtls_free(ssl->MBEDTLS_PRIVATE(transform_negotiate)); /* never filled in 1.3 */
     ssl->MBEDTLS_PRIVATE(transform_negotiate) = NULL;
+#endif
     mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
     mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
     mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
