@@ -36,8 +36,8 @@ uint32_t machine_console_dropped(void); /* bytes in, lost: the ring was full */
 uint64_t machine_cycles(void);
 void machine_busy_wait_ms(uint32_t ms); /* even with interrupts off */
 
-/* An interrupt left work for the loop: machine_sleep_until does not sleep, or ends, as it does while
- * the console has a byte. A deadline is noticed at the next tick. */
+/* An interrupt left work for the loop: machine_sleep_until does not sleep, or ends, as it does
+ * while the console has a byte. A deadline is noticed at the next tick. */
 void machine_wake(void);
 
 /* ---- watchdog (watchdog.c) ------------------------------------------------------------------- */
