@@ -38,7 +38,8 @@ type Options struct {
 	RSA bool
 
 	// ExtraSANs are further names and addresses in the API server's
-	// certificate. It always has localhost, 127.0.0.1, ::1 and 10.0.2.2.
+	// certificate. It always has localhost, 127.0.0.1, ::1, 10.0.2.2 and the
+	// network lab's.
 	ExtraSANs []string
 
 	// VerifyKubelets makes the API server demand kubelet serving certificates

@@ -38,6 +38,9 @@ func TestIssue(t *testing.T) {
 	}{
 		{"loopback", ca, serving, "127.0.0.1", server, ""},
 		{"seen from QEMU", ca, serving, "10.0.2.2", server, ""},
+		{"seen from the lab", ca, serving, LabServerIP, server, ""},
+		{"the lab's gateway", ca, serving, LabGatewayIP, server, ""},
+		{"the lab's name", ca, serving, LabServerName, server, ""},
 		{"by name", ca, serving, "localhost", server, ""},
 		{"RSA", ca, with(func(r *CertRequest) { r.RSA = true }), "localhost", server, ""},
 		{"wrong name", ca, serving, "example.test", server, "not example.test"},

@@ -24,6 +24,13 @@ const (
 	qemuHostIP = "10.0.2.2"
 )
 
+// How a board in the network lab (e2e/lab) sees the API server.
+const (
+	LabGatewayIP  = "10.99.0.1"
+	LabServerIP   = "10.99.1.1"
+	LabServerName = "apiserver.lab.test"
+)
+
 type pki struct {
 	dir string
 	ca  *CA
@@ -96,9 +103,9 @@ func ServingRequest(opts *Options) CertRequest {
 	req := CertRequest{
 		CommonName: "kube-apiserver",
 		DNSNames: []string{"localhost", "kubernetes", "kubernetes.default",
-			"kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback,
-			net.ParseIP(serviceIP), net.ParseIP(qemuHostIP)},
+			"kubernetes.default.svc", "kubernetes.default.svc.cluster.local", LabServerName},
+		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.ParseIP(serviceIP),
+			net.ParseIP(qemuHostIP), net.ParseIP(LabGatewayIP), net.ParseIP(LabServerIP)},
 		Server: true,
 		RSA:    opts.RSA,
 	}

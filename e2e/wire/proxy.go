@@ -63,6 +63,7 @@ const dialTimeout = 10 * time.Second
 type Proxy struct {
 	target string
 	addr   string
+	open   func(addr string) (net.Listener, error)
 	work   sync.WaitGroup
 
 	mu       sync.Mutex
@@ -82,21 +83,32 @@ type cut struct {
 // Start listens on a free port of 127.0.0.1 and forwards to target, a
 // "host:port".
 func Start(target string) (*Proxy, error) {
-	p := &Proxy{target: target}
-	p.changed = sync.NewCond(&p.mu)
 	for range portAttempts {
 		port := lowestPort + rand.IntN(highestPort-lowestPort+1)
-		p.addr = fmt.Sprintf("127.0.0.1:%d", port)
-		if p.listen() == nil {
+		p, err := StartOn(target, fmt.Sprintf("127.0.0.1:%d", port), listenTCP)
+		if err == nil {
 			return p, nil
 		}
 	}
 	return nil, fmt.Errorf("no free port on 127.0.0.1 between %d and %d", lowestPort, highestPort)
 }
 
+func listenTCP(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+// StartOn listens on addr by means of open, which makes a *net.TCPListener,
+// perhaps in another network namespace, and again after each Refuse.
+func StartOn(target, addr string, open func(addr string) (net.Listener, error)) (*Proxy, error) {
+	p := &Proxy{target: target, addr: addr, open: open}
+	p.changed = sync.NewCond(&p.mu)
+	if err := p.listen(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // listen opens p.addr and accepts from it. p.mu is not held.
 func (p *Proxy) listen() error {
-	listener, err := net.Listen("tcp", p.addr)
+	listener, err := p.open(p.addr)
 	if err != nil {
 		return err
 	}
@@ -131,7 +143,7 @@ func (p *Proxy) adopt(client *net.TCPConn) {
 	p.work.Go(l.run)
 }
 
-// Addr is where clients connect, "127.0.0.1:port".
+// Addr is where clients connect, "127.0.0.1:port" unless StartOn was told another.
 func (p *Proxy) Addr() string { return p.addr }
 
 // Counts adds up all connections, ended ones included.
