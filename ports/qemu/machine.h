@@ -30,6 +30,7 @@ uint32_t machine_console_dropped(void); /* bytes in, lost: the ring was full */
 /* ---- time (time.c) --------------------------------------------------------------------------- */
 
 #define MACHINE_TICK_MS (FK_LED_PERIOD_MS / 2)
+#define MACHINE_SLEEP_MAX_MS 1000 /* well within the watchdog's patience */
 
 /* From any context, as long as interrupts are never off for a minute: machine_ms, machine_us, and
  * the cycles of BOARD_CPU_HZ that both are made of. */

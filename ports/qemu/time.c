@@ -47,10 +47,11 @@ void machine_systick_interrupt(void) { machine_on_tick((uint32_t)machine_ms()); 
 void machine_wake(void) { awake = true; }
 
 void machine_sleep_until(uint64_t due_ms) {
+    const uint64_t end_ms = fk_sooner(due_ms, machine_ms() + MACHINE_SLEEP_MAX_MS);
     /* With interrupts masked, one that comes between the question and WFI stays pending and ends
      * WFI at once; it runs when they are unmasked. */
     uint32_t was = cpu_mask();
-    while (!awake && !machine_console_waits() && machine_ms() < due_ms) {
+    while (!awake && !machine_console_waits() && machine_ms() < end_ms) {
         cpu_wait();
         cpu_unmask(was);
         was = cpu_mask();

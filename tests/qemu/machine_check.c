@@ -173,6 +173,6 @@ int main(void) {
         machine_watchdog_feed();
         const int c = machine_getc();
         if (c >= 0 && !go_wrong(c) && !use_files(c) && !use_time(c)) say("what", c);
-        if (c < 0) machine_sleep_until(machine_ms() + 1000);
+        if (c < 0) machine_sleep_until(UINT64_MAX);
     }
 }
