@@ -69,8 +69,8 @@ func (l *Lab) restart() error {
 func (d *dnsmasq) args(s *space, dns bool) []string {
 	args := []string{
 		"dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--pid-file=",
-		// Only root is in the user namespace.
-		"--user=root", "--group=root",
+		// Only root is in the user namespace; an empty group is to stay what it is.
+		"--user=root", "--group=",
 		"--interface=" + bridge, "--except-interface=lo", "--bind-interfaces",
 		"--no-resolv", "--no-hosts", "--no-poll", "--log-queries", "--log-dhcp",
 		"--domain=" + Domain, "--local=/" + Domain + "/",

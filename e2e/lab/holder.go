@@ -94,7 +94,7 @@ func serve(request string, reply *os.File) {
 }
 
 // open makes what was asked for: "listen ADDR", "packet ADDR", "dial NETWORK
-// ADDR" or "tap NAME".
+// ADDR", "tap NAME", or "tun", which is what taps are made of.
 func open(request string) (*os.File, error) {
 	words := strings.Fields(request)
 	var made interface {
@@ -103,6 +103,8 @@ func open(request string) (*os.File, error) {
 	}
 	var err error
 	switch {
+	case len(words) == 1 && words[0] == "tun":
+		return openTun()
 	case len(words) == 2 && words[0] == "tap":
 		return openTap(words[1])
 	case len(words) == 2 && words[0] == "listen":
@@ -131,11 +133,20 @@ func open(request string) (*os.File, error) {
 	return made.File()
 }
 
+func openTun() (*os.File, error) {
+	const path = "/dev/net/tun"
+	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 // openTap makes a tap device that lives as long as the file is open.
 func openTap(name string) (*os.File, error) {
-	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	file, err := openTun()
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/dev/net/tun", Err: err}
+		return nil, err
 	}
 	var request struct { // struct ifreq
 		name  [syscall.IFNAMSIZ]byte
@@ -144,12 +155,11 @@ func openTap(name string) (*os.File, error) {
 	}
 	copy(request.name[:len(request.name)-1], name)
 	request.flags = iffTap | iffNoPI
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), tunSetIff, uintptr(unsafe.Pointer(&request)))
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), tunSetIff, uintptr(unsafe.Pointer(&request)))
 	if errno != 0 {
-		syscall.Close(fd)
-		return nil, fmt.Errorf("make tap %s: %w", name, errno)
+		return nil, errors.Join(fmt.Errorf("make tap %s: %w", name, errno), file.Close())
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return file, nil
 }
 
 // setCarrier says whether a tap has its cable plugged in (Linux 5.0).
@@ -167,7 +177,7 @@ func setCarrier(tap *os.File, up bool) error {
 		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, tunSetCarrier, uintptr(unsafe.Pointer(&carrier)))
 	})
 	if err == nil && errno != 0 {
-		err = fmt.Errorf("carrier of %s: %w", tap.Name(), errno)
+		err = fmt.Errorf("carrier of a tap: %w", errno)
 	}
 	return err
 }
