@@ -5,33 +5,48 @@
 #include "board/firmware_internal.h"
 #include "version.h"
 
-/* Longest log line, bytes; values that do not fit are left out. On the stack. */
-#define LOG_LINE_MAX 200
+/* A log line is written in pieces of so many bytes, each formatted anew: a refused certificate
+ * takes 700, and this is on the stack. */
+#define PIECE 128
 
 /* ---- log lines ----------------------------------------------------------------------------------
  */
 
+struct line {
+    uint64_t at_ms;
+    enum fk_level level;
+    const char *message;
+    const struct fk_kv *kvs;
+    size_t count;
+};
+
 /* "I 12.345 message key=value" */
+static void put_line(struct fk_writer *w, const struct line *l) {
+    fk_put_char(w, "EWID"[l->level]);
+    fk_put_char(w, ' ');
+    fk_put_u64(w, l->at_ms / 1000);
+    fk_put_char(w, '.');
+    fk_put_padded(w, l->at_ms % 1000, 3);
+    fk_put_char(w, ' ');
+    fk_put_str(w, l->message);
+    fk_log_put_pairs(w, l->kvs, l->count);
+    fk_put_str(w, "\r\n");
+}
+
 static void emit(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
                  size_t count) {
     struct fk_firmware *f = ctx;
-    char line[LOG_LINE_MAX];
+    const struct line line = {machine_ms(), level, message, kvs, count};
+    char piece[PIECE];
     struct fk_writer w;
-    fk_writer_init(&w, line, sizeof line - 2);
-    const uint64_t now_ms = machine_ms();
-    fk_put_char(&w, "EWID"[level]);
-    fk_put_char(&w, ' ');
-    fk_put_u64(&w, now_ms / 1000);
-    fk_put_char(&w, '.');
-    fk_put_padded(&w, now_ms % 1000, 3);
-    fk_put_char(&w, ' ');
-    fk_put_str(&w, message);
-    fk_log_put_pairs(&w, kvs, count);
-    size_t len = fk_writer_kept(&w);
-    line[len++] = '\r';
-    line[len++] = '\n';
+    size_t done = 0;
     fk_console_before_output(&f->console);
-    machine_write(line, len);
+    do {
+        fk_writer_window(&w, piece, sizeof piece, done);
+        put_line(&w, &line);
+        machine_write(piece, fk_writer_kept(&w));
+        done += sizeof piece;
+    } while (done < w.len);
     fk_console_after_output(&f->console);
 }
 
