@@ -59,3 +59,16 @@ fk_third_party(cmocka SOURCES ${TP}/cmocka/src/cmocka.c INCLUDE ${TP}/cmocka/inc
     PRIVATE_DEFINE _GNU_SOURCE HAVE_MALLOC_H HAVE_INTTYPES_H HAVE_SIGNAL_H HAVE_STRINGS_H
         HAVE_GCC_THREAD_LOCAL_STORAGE HAVE_CLOCK_REALTIME HAVE_STRUCT_TIMESPEC HAVE_SIGLONGJMP
         HAVE_STRSIGNAL HAVE_SNPRINTF HAVE_VSNPRINTF)
+
+# lwIP: what is in it is decided by src/link/lwipopts.h. On hosts, where it is only tested, it counts
+# its memory and guards every piece of it with patterns.
+file(GLOB sources ${TP}/lwip/src/core/*.c ${TP}/lwip/src/core/ipv4/*.c ${TP}/lwip/src/core/ipv6/*.c)
+if(FK_BOARD)
+    set(define)
+else()
+    set(define LWIP_STATS=1 MEMP_OVERFLOW_CHECK=1 MEM_SANITY_CHECK=1)
+endif()
+fk_third_party(lwip SOURCES ${sources} ${TP}/lwip/src/netif/ethernet.c
+    INCLUDE ${TP}/lwip/src/include ${CMAKE_SOURCE_DIR}/src/link
+    DEFINE ${define})
+target_include_directories(lwip PUBLIC ${CMAKE_SOURCE_DIR}/src)

@@ -55,8 +55,8 @@
 
 /* ---- TCP ------------------------------------------------------------------------------------ */
 
-/* Payload of a segment, either way. 536 passes every IPv4 link (RFC 9293 §3.7.1), and a small window
- * is still several segments, so that one that is lost does not stop the others. */
+/* Payload of a segment, either way. 536 passes every IPv4 link (RFC 9293 §3.7.1), and a small
+ * window is still several segments, so that one that is lost does not stop the others. */
 #define TCP_MSS 536
 
 /* What a server may have under way to us. A handshake's flight of 2.3 KB takes one round trip more
@@ -93,8 +93,8 @@
 #define LWIP_TCP_RTO_TIME 1000 /* the first, RFC 6298 §2 */
 /* A SYN is repeated every second: "no answer" after 6 s, before the client's 10 s are over. */
 #define TCP_SYNMAXRTX 6
-/* 0.6 s doubled six times: a peer that has vanished keeps a closing connection for 40 s. */
-#define TCP_MAXRTX 6
+/* 0.6 to 1 s, doubled five times: as long as a closing connection waits for a peer that is gone. */
+#define TCP_MAXRTX 5
 
 #define LWIP_TCP_KEEPALIVE 0 /* the client sends PING frames when it matters */
 

@@ -14,6 +14,9 @@ enum state { NONE, RESOLVING, CONNECTING, CONNECTED, OVER };
 /* What may still be under way when we hang up in order, bytes: a GOAWAY and a close_notify. */
 #define LINGER_MAX 128
 
+#define NO_NAME "DNS: no such name, or no answer"
+#define NO_ANSWER "connect: no answer"
+
 /* ---- Errors --------------------------------------------------------------------------------- */
 
 static int end(struct fk_tcp_lwip *t, int err, const char *why) {
@@ -68,7 +71,7 @@ static void on_error(void *arg, err_t err) {
         (void)end(t, connecting ? FK_E_UNREACHABLE : FK_E_RESET,
                   connecting ? "connection refused" : "connection reset by the server");
     } else if (connecting) {
-        (void)end(t, FK_E_TIMEOUT, "connect: no answer");
+        (void)end(t, FK_E_TIMEOUT, NO_ANSWER);
     } else {
         (void)end(t, FK_E_TIMEOUT, "connection lost: no answer any more, or our address is gone");
     }
@@ -115,7 +118,7 @@ static void on_found(const char *name, const ip_addr_t *address, void *arg) {
         return; /* closed meanwhile */
     }
     if (address == NULL) {
-        (void)end(t, FK_E_RESOLVE, "DNS: no such name, or no answer");
+        (void)end(t, FK_E_RESOLVE, NO_NAME);
     } else {
         (void)begin_connect(t, address);
     }
@@ -153,6 +156,9 @@ static void hang_up(struct fk_tcp_lwip *t) {
 
 static void tcp_lwip_close(void *ctx) {
     struct fk_tcp_lwip *t = ctx;
+    if (t->state == RESOLVING || t->state == CONNECTING) {
+        t->error = t->state == RESOLVING ? NO_NAME : NO_ANSWER; /* so far: patience is over */
+    }
     if (t->pcb != NULL) {
         hang_up(t); /* before the bytes unread go: they are why it resets */
     }
