@@ -14,8 +14,10 @@ void machine_on_ethernet(void);
 
 /* ---- console (uart.c) ------------------------------------------------------------------------ */
 
-#define MACHINE_RX_RING 128      /* bytes received and not yet asked for; a power of two */
-#define MACHINE_TX_PATIENCE_MS 5 /* how long a byte may wait for the transmitter */
+#define MACHINE_RX_RING 128 /* bytes received and not yet asked for; a power of two */
+/* How long a byte may wait for the transmitter. QEMU's socket to a reader takes but 280 bytes
+ * ahead, and a busy host may not let that reader run for a while. */
+#define MACHINE_TX_PATIENCE_MS 300
 
 /* machine_write has sent all of it when it returns, from any context. A transmitter that takes
  * nothing for MACHINE_TX_PATIENCE_MS loses the rest, and all that follows until it takes bytes
