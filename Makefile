@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deps build demo test run fuzz bench size fmt check clean e2e \
-	release debug clang-debug check-tools check-layers check-purity check-fmt
+	release debug clang-debug qemu qemu-m0plus check-tools check-layers check-purity check-fmt \
+	check-machine
 
 GO := $(CURDIR)/tools/go
 PYTHON := python3
@@ -29,7 +30,7 @@ test: setup deps check-tools check-layers check-fmt ## all tests and checks; wha
 	@$(MAKE) --no-print-directory debug TESTS=yes
 	@$(MAKE) --no-print-directory clang-debug TESTS=yes
 	@$(MAKE) --no-print-directory release TESTS=yes
-	@$(MAKE) --no-print-directory check-purity e2e
+	@$(MAKE) --no-print-directory check-purity check-machine e2e
 	@echo 'make test: all passed'
 
 check: setup deps check-tools check-layers check-fmt release check-purity ## the quick part of test: structure and format
@@ -73,7 +74,7 @@ deps:
 	@third_party/fetch
 
 # TESTS=yes: also run them.
-release debug clang-debug clang-release: setup deps
+release debug clang-debug clang-release qemu qemu-m0plus: setup deps
 	@echo '== $@: build'
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -- --quiet
@@ -90,6 +91,11 @@ check-layers:
 
 check-purity:
 	@tools/check-purity $(BUILD)
+
+# The board's machine, without the node, on the emulator.
+check-machine: qemu qemu-m0plus
+	@echo '== check-machine'
+	@tools/check-machine
 
 # Versions of clang-format disagree: the one of Debian 12 decides, others are not asked.
 CLANG_FORMAT_VERSION := 14
