@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -65,9 +64,9 @@ type Board struct {
 
 // life is one run of QEMU.
 type life struct {
+	*wires
 	command *exec.Cmd
 	monitor *qmp
-	console net.Conn
 	work    sync.WaitGroup
 	done    chan struct{} // closed when QEMU has ended
 }
@@ -141,7 +140,7 @@ func New(dir string, opts Options) (*Board, error) {
 	}, nil
 }
 
-// arguments of QEMU. The console is file descriptor 3, the monitor 4.
+// arguments of QEMU.
 func (b *Board) arguments() []string {
 	semihosting := []string{"enable=on", "target=native", "arg=femtokubelet", "arg=flash=" + flashFile}
 	if !b.opts.NoSeed {
@@ -155,8 +154,8 @@ func (b *Board) arguments() []string {
 		"-M", "mps2-an385", "-nodefaults", "-display", "none",
 		"-kernel", b.opts.Image,
 		"-semihosting-config", strings.Join(semihosting, ","),
-		"-chardev", "socket,id=console,fd=3", "-serial", "chardev:console",
-		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control",
+		"-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor,mode=control",
+		"-chardev", "pipe,id=console,path=" + consolePipe, "-serial", "chardev:console",
 		"-net", "nic,netdev=" + NetworkID + ",model=lan9118,macaddr=" + b.mac,
 	}, network...)
 }
@@ -168,36 +167,34 @@ func (b *Board) Start() error {
 	if b.life != nil {
 		return errors.New("the board is on already")
 	}
-	console, consoleFile, err := socketPair()
+	wires, err := b.wire()
 	if err != nil {
 		return err
 	}
-	defer consoleFile.Close()
-	monitor, monitorFile, err := socketPair()
-	if err != nil {
-		console.Close()
-		return err
-	}
-	defer monitorFile.Close()
-	command := exec.Command("qemu-system-arm", b.arguments()...)
-	command.Dir = b.dir
-	command.ExtraFiles = []*os.File{consoleFile, monitorFile}
-	command.Stderr = &complaints{console: b.console}
+	l := &life{wires: wires, done: make(chan struct{})}
+	l.command = exec.Command("qemu-system-arm", b.arguments()...)
+	l.command.Dir = b.dir
+	l.command.ExtraFiles = []*os.File{wires.theirs}
+	l.command.Stderr = &complaints{console: b.console}
 	if b.opts.Wrap != nil {
-		b.opts.Wrap(command)
+		b.opts.Wrap(l.command)
 	}
-	l := &life{command: command, console: console, done: make(chan struct{})}
-	if err := Launch(command); err != nil {
-		return errors.Join(err, console.Close(), monitor.Close())
+	err = Launch(l.command)
+	letGo(&wires.theirs) // or we would not see its end
+	if err != nil {
+		return errors.Join(err, wires.close())
 	}
 	go func() {
-		command.Wait()
+		l.command.Wait()
 		close(l.done)
 	}()
-	l.monitor = newQMP(monitor)
-	l.work.Go(func() { b.console.plug(console) })
+	l.monitor = newQMP(wires.monitor)
+	b.console.plug(wires.input)
+	l.work.Go(func() { b.console.read(wires.output) })
 	b.life = l
-	if err := l.monitor.execute("qmp_capabilities", nil); err != nil {
+	err = l.monitor.execute("qmp_capabilities", nil)
+	letGo(&wires.held)
+	if err != nil {
 		return errors.Join(fmt.Errorf("QEMU does not start: %w", err), b.off(l))
 	}
 	return nil
@@ -209,20 +206,6 @@ type complaints struct{ console *console }
 func (c *complaints) Write(text []byte) (int, error) {
 	c.console.take([]byte("QEMU: " + strings.TrimRight(string(text), "\n") + "\n"))
 	return len(text), nil
-}
-
-func socketPair() (net.Conn, *os.File, error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
-	defer ours.Close() // FileConn makes a copy
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		return nil, nil, errors.Join(err, theirs.Close())
-	}
-	return conn, theirs, nil
 }
 
 // Kill switches the board off, in the midst of whatever it does.
@@ -244,9 +227,8 @@ func (b *Board) off(l *life) error {
 	<-l.done
 	l.work.Wait() // all that was printed has been read
 	l.monitor.close()
-	l.console.Close()
 	b.life = nil
-	return err
+	return errors.Join(err, l.wires.close())
 }
 
 func (b *Board) monitor() (*qmp, error) {

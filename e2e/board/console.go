@@ -49,14 +49,18 @@ func newConsole(onLine func(Line)) *console {
 	return &console{onLine: onLine, changed: make(chan struct{})}
 }
 
-// plug connects a board that was just switched on; run it in a goroutine.
-func (c *console) plug(board io.ReadWriter) {
+// plug connects a board that was just switched on.
+func (c *console) plug(to io.Writer) {
 	c.mu.Lock()
-	c.board, c.rest = board, nil
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.board, c.rest = to, nil
+}
+
+// read takes what the board says until it is off.
+func (c *console) read(from io.Reader) {
 	buf := make([]byte, 4096)
 	for {
-		n, err := board.Read(buf)
+		n, err := from.Read(buf)
 		c.take(buf[:n])
 		if err != nil {
 			break

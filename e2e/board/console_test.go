@@ -28,10 +28,11 @@ func fakeBoard(t *testing.T, answer func(line string) string) (*console, net.Con
 	t.Helper()
 	near, far := net.Pipe()
 	c := newConsole(nil)
+	c.plug(near)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.plug(near)
+		c.read(near)
 	}()
 	t.Cleanup(func() {
 		far.Close()

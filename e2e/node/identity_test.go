@@ -16,7 +16,7 @@ import (
 // The node's name and its certificate's do not agree: the API server refuses
 // all of it, which the log explains, and nothing is hammered.
 func TestNameOfAnotherNode(t *testing.T) {
-	onBodies(t, hasFlags, func(t *testing.T, b Body, name string) {
+	onBodies(t, 0, func(t *testing.T, b Body, name string) {
 		c := sharedCluster(t)
 		s, o, p := throughProxy(t, c, name)
 		s.Name = name + "-other"
@@ -41,19 +41,17 @@ func TestNameOfAnotherNode(t *testing.T) {
 		if _, err := o.core.Nodes().Get(t.Context(), s.Name, meta.GetOptions{}); !apierrors.IsNotFound(err) {
 			t.Errorf("node %s: %v", s.Name, err)
 		}
-		if code := b.Stop(t); code != 0 {
-			t.Errorf("exit code %d", code)
-		}
+		leave(t, b)
 	})
 }
 
 // The certificate ends while the node runs. The API server's word for it is
 // 401; the node says what is the matter, and does not hammer.
 func TestCertificateExpiresWhileRunning(t *testing.T) {
-	onBodies(t, hasFlags, func(t *testing.T, b Body, name string) {
+	onBodies(t, 0, func(t *testing.T, b Body, name string) {
 		c := sharedCluster(t)
 		req := nodeCertificate(name)
-		req.NotAfter = time.Now().Add(6 * time.Second)
+		req.NotAfter = time.Now().Add(6*time.Second + b.Kind().slow)
 		pair, err := c.CA().Issue(req)
 		if err != nil {
 			t.Fatal(err)
@@ -76,7 +74,7 @@ func TestCertificateExpiresWhileRunning(t *testing.T) {
 
 // A certificate of another CA: the server says 401, too.
 func TestCertificateOfAnotherCluster(t *testing.T) {
-	onBodies(t, hasFlags, func(t *testing.T, b Body, name string) {
+	onBodies(t, 0, func(t *testing.T, b Body, name string) {
 		c := sharedCluster(t)
 		other, err := cluster.NewCA("another cluster", false)
 		if err != nil {

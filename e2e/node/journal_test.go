@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"femtokubelet.dev/e2e/board"
 )
 
 // entry is one line of the node's log.
@@ -43,13 +46,47 @@ func (j *journal) Write(data []byte) (int, error) {
 		if end < 0 {
 			return len(data), nil
 		}
-		j.entries = append(j.entries, parseEntry(string(j.rest[:end])))
+		j.add(parseEntry(string(j.rest[:end])))
 		j.rest = j.rest[end+1:]
-		if j.changed != nil {
-			close(j.changed)
-			j.changed = nil
-		}
 	}
+}
+
+// add is called with mu held.
+func (j *journal) add(e entry) {
+	j.entries = append(j.entries, e)
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
+	}
+}
+
+// note takes what a board's console printed. A line of its log reads as if it
+// were JSON, as processes write it, so that one text finds it in both.
+func (j *journal) note(l board.Line) {
+	e := entry{Arrived: l.Arrived, Level: l.Level, Message: l.Message, Text: l.Text}
+	if l.Level != "" {
+		e.fields = map[string]any{"level": l.Level, "msg": l.Message, "since": l.Since.String()}
+		for key, value := range l.Fields {
+			e.fields[key] = value
+			if number, err := strconv.ParseInt(value, 10, 64); err == nil {
+				e.fields[key] = number
+			}
+		}
+		e.Text = toJSON(e.fields)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.add(e)
+}
+
+func toJSON(fields map[string]any) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(fields); err != nil {
+		panic(err) // texts and numbers
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func parseEntry(line string) entry {

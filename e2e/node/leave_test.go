@@ -148,9 +148,7 @@ func TestLogForPeople(t *testing.T) {
 		b.Journal().wait(t, 0, "INFO  connected to the API server server="+s.proxy.Addr()+" connects=1")
 		b.Journal().wait(t, 0, "INFO  lease claimed lease="+name+" renewals=1")
 		b.Journal().wait(t, 0, `DEBUG TLS established version=TLSv1.3 cipher=`)
-		if code := b.Stop(t); code != 0 {
-			t.Errorf("exit code %d", code)
-		}
+		leave(t, b)
 		for _, e := range b.Journal().since(0, "") {
 			if !textLine.MatchString(e.Text) {
 				t.Errorf("log: %q", e.Text)

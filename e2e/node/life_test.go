@@ -24,7 +24,7 @@ func TestNodeBecomesReady(t *testing.T) {
 
 // The Node line by line, as it is after the first status.
 func TestNodeObjectSaysWhatIsTrue(t *testing.T) {
-	onBodies(t, hasFlags, func(t *testing.T, b Body, name string) {
+	onBodies(t, 0, func(t *testing.T, b Body, name string) {
 		s, o := inCluster(t, sharedCluster(t), name)
 		s.Labels = map[string]string{"example.com/shelf": "3", "node.kubernetes.io/instance-type": "tiny"}
 		b.Start(t, s)
@@ -33,7 +33,7 @@ func TestNodeObjectSaysWhatIsTrue(t *testing.T) {
 			return readyIs(core.ConditionTrue)(n) && n.Annotations[heap] != ""
 		})
 		checkLabels(t, n)
-		checkResources(t, n)
+		checkResources(t, n, b.Kind().resources)
 		checkSystemInfo(t, n)
 		checkConditions(t, n)
 		var free int
@@ -44,7 +44,7 @@ func TestNodeObjectSaysWhatIsTrue(t *testing.T) {
 		for _, a := range n.Status.Addresses {
 			address = append(address, fmt.Sprintf("%s %s", a.Type, a.Address))
 		}
-		if got := strings.Join(address, ", "); got != "InternalIP 127.0.0.1, Hostname "+name {
+		if got := strings.Join(address, ", "); got != "InternalIP "+b.Kind().address+", Hostname "+name {
 			t.Errorf("addresses %s", got)
 		}
 	})
@@ -74,12 +74,12 @@ func checkLabels(t *testing.T, n *core.Node) {
 	}
 }
 
-func checkResources(t *testing.T, n *core.Node) {
+func checkResources(t *testing.T, n *core.Node, want string) {
 	t.Helper()
 	for _, list := range []core.ResourceList{n.Status.Capacity, n.Status.Allocatable} {
 		got := fmt.Sprintf("%s %s %s of %d", list.Cpu(), list.Memory(), list.Pods(), len(list))
-		if got != "240m 320Ki 0 of 3" {
-			t.Errorf("resources %s", got)
+		if got != want {
+			t.Errorf("resources %s, want %s", got, want)
 		}
 	}
 }
@@ -205,7 +205,7 @@ func TestKilledNodeTurnsUnknownAndComesBack(t *testing.T) {
 }
 
 func TestStoppedNodeSaysSoAtOnce(t *testing.T) {
-	onBodies(t, 0, func(t *testing.T, b Body, name string) {
+	onBodies(t, canLeave, func(t *testing.T, b Body, name string) {
 		s, o := inCluster(t, sharedCluster(t), name)
 		b.Start(t, s)
 		o.nodeReady(t, name, core.ConditionTrue)

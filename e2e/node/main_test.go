@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -71,23 +69,4 @@ func sharedCluster(t *testing.T) *cluster.Cluster {
 		t.Fatal(shared.err)
 	}
 	return shared.cluster
-}
-
-var launcher = sync.OnceValue(func() chan func() {
-	requests := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for request := range requests {
-			request()
-		}
-	}()
-	return requests
-})
-
-// launch starts a command from a thread that lives as long as we do, which
-// Pdeathsig needs: it is sent when the starting thread ends.
-func launch(command *exec.Cmd) error {
-	result := make(chan error)
-	launcher() <- func() { result <- command.Start() }
-	return <-result
 }

@@ -53,6 +53,12 @@ type asked struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	return newStageWith(t, usualCertificate())
+}
+
+// newStageWith gives the little API server another certificate.
+func newStageWith(t *testing.T, certificate cluster.CertRequest) *stage {
+	t.Helper()
 	ca, err := cluster.NewCA("stage", false)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +93,7 @@ func newStage(t *testing.T) *stage {
 	}()
 	server := &http.Server{
 		Handler:   http.HandlerFunc(s.serve),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.certificate(t, usualCertificate())}},
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.certificate(t, certificate)}},
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
 	go server.ServeTLS(&channelListener{listener, s.good}, "", "")
@@ -138,7 +144,8 @@ func (s *stage) node(t *testing.T, name string) settings {
 		t.Fatal(err)
 	}
 	text := cluster.FormatKubeconfig("https://"+s.proxy.Addr(), s.ca.CertPEM, "node", pair)
-	return settings{Name: name, Kubeconfig: writeFile(t, "kubeconfig", string(text)), LeaseSeconds: 4}
+	return settings{Name: name, Kubeconfig: writeFile(t, "kubeconfig", string(text)),
+		ServerName: "127.0.0.1", LeaseSeconds: 4}
 }
 
 func nodeCertificate(name string) cluster.CertRequest {

@@ -179,13 +179,13 @@ func TestNoEntropy(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Journal().wait(t, from, "lease renewed")
-		checkFootprint(t, b)
+		b.CheckHealth(t)
 	})
 }
 
 // With nobody to tell, a node leaves all the same.
 func TestStopWithoutServer(t *testing.T) {
-	onBodies(t, hasProcess, func(t *testing.T, b Body, name string) {
+	onBodies(t, canLeave, func(t *testing.T, b Body, name string) {
 		s := newStage(t)
 		if err := s.proxy.Refuse(true); err != nil {
 			t.Fatal(err)

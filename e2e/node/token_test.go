@@ -15,7 +15,7 @@ import (
 // A bearer token ends while the node runs; somebody renews it in its file. API
 // servers look at each request's token, and the connection lives for days.
 func TestTokenIsRenewed(t *testing.T) {
-	onBodies(t, hasProcess, func(t *testing.T, b Body, name string) {
+	onBodies(t, hasTokens, func(t *testing.T, b Body, name string) {
 		s := newStage(t)
 		var valid, refused atomic.Int32
 		s.setAnswer(func(w http.ResponseWriter, r *http.Request) bool {
@@ -59,6 +59,6 @@ func TestTokenIsRenewed(t *testing.T) {
 		if leaks := b.Journal().since(0, "secret-"); len(leaks) > 0 {
 			t.Error("a token in the log: ", leaks[0].Text)
 		}
-		checkFootprint(t, b)
+		b.CheckHealth(t)
 	})
 }

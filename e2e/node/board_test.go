@@ -1,0 +1,417 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	coordination "k8s.io/api/coordination/v1"
+	core "k8s.io/api/core/v1"
+
+	"femtokubelet.dev/e2e/board"
+	"femtokubelet.dev/e2e/cluster"
+)
+
+// reset pushes the button and waits until the program has begun again.
+func (c *circuit) reset(t *testing.T) {
+	t.Helper()
+	from := c.board.Now()
+	if err := c.board.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitBoot(t, from)
+}
+
+func held(l *coordination.Lease) bool { return l.Spec.RenewTime != nil }
+
+func transitions(l *coordination.Lease) int32 {
+	if l.Spec.LeaseTransitions == nil {
+		return 0
+	}
+	return *l.Spec.LeaseTransitions
+}
+
+// Reset at any instant, the same node comes back: while it works, and while it
+// was about to come back from another reset.
+func TestResetAtRandomInstants(t *testing.T) {
+	times := 5
+	if full {
+		times = 50
+	}
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s, o := inCluster(t, sharedCluster(t), name)
+		seed := rand.Uint64()
+		t.Logf("instants of seed %d", seed)
+		random := rand.New(rand.NewPCG(seed, 0))
+		upTo := func(most time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(most)))) }
+
+		c.Start(t, s)
+		before := o.nodeReady(t, name, core.ConditionTrue)
+		lease := o.lease(t, name, "held", held)
+		boots := map[string]bool{before.Status.NodeInfo.BootID: true}
+		for n := range times {
+			upTo(3 * time.Second) // the instant
+			from := c.journal.now()
+			c.reset(t)
+			if n%2 == 1 {
+				upTo(1500 * time.Millisecond) // amid DHCP, TLS, registration
+				c.reset(t)
+			}
+			c.journal.wait(t, from, "lease claimed")
+			c.journal.wait(t, from, "status reported")
+			now := o.node(t, name, "Ready, of this boot", func(n *core.Node) bool {
+				return readyIs(core.ConditionTrue)(n) && !boots[n.Status.NodeInfo.BootID]
+			})
+			boots[now.Status.NodeInfo.BootID] = true
+			if now.UID != before.UID || now.Status.NodeInfo.MachineID != before.Status.NodeInfo.MachineID {
+				t.Fatalf("after reset %d another node: UID %s, machine %s", n, now.UID, now.Status.NodeInfo.MachineID)
+			}
+			renewed := o.lease(t, name, "renewed", renewedAfter(lease))
+			if renewed.UID != lease.UID || *renewed.Spec.HolderIdentity != name || transitions(renewed) != transitions(lease) {
+				t.Fatalf("after reset %d the Lease is %+v, and was %+v", n, renewed, lease)
+			}
+			lease = renewed
+			c.CheckHealth(t)
+		}
+	})
+}
+
+const resetReason = "femtokubelet.dev/reset-reason"
+
+// Why a board was reset stands at its Node, and in its log.
+func TestResetReasonIsAnnotated(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s, o := inCluster(t, sharedCluster(t), name)
+		expect := func(want string) {
+			t.Helper()
+			o.node(t, name, resetReason+"="+want, func(n *core.Node) bool { return n.Annotations[resetReason] == want })
+			if is := c.status(t)["reset"]; is != want {
+				t.Errorf("status says %q", is)
+			}
+		}
+		c.Start(t, s) // provisions
+		expect("reboot")
+		c.reset(t)
+		expect("reset pin")
+		c.Kill(t)
+		c.Start(t, s)
+		expect("power-on")
+	})
+}
+
+// The cable is pulled, and plugged in again.
+func TestCablePulled(t *testing.T) {
+	t.Parallel()
+	outages := []time.Duration{5 * time.Second}
+	if full {
+		outages = append(outages, 30*time.Second, 5*time.Minute)
+	}
+	for _, outage := range outages {
+		t.Run(outage.String(), func(t *testing.T) {
+			onBoards(t, func(t *testing.T, c *circuit, name string) { pull(t, c, name, outage) })
+		})
+	}
+}
+
+func pull(t *testing.T, c *circuit, name string, outage time.Duration) {
+	const promised = 15 * time.Second
+	s, o := inCluster(t, sharedCluster(t), name)
+	c.Start(t, s)
+	node := o.nodeReady(t, name, core.ConditionTrue)
+	lease := o.lease(t, name, "held", held)
+	c.journal.wait(t, 0, "lease claimed")
+	before := c.status(t)
+	if err := c.board.Link(false); err != nil {
+		t.Fatal(err)
+	}
+	until(t, patience, "the board sees that the cable is gone", func() bool { return c.status(t)["link"] == "down" })
+	time.Sleep(outage) // the outage itself
+	if err := c.board.Link(true); err != nil {
+		t.Fatal(err)
+	}
+	back := time.Now()
+	await(t, promised, o.leases().Watch, name, "renewed", func(l *coordination.Lease) bool {
+		return held(l) && l.Spec.RenewTime.After(back) && l.UID == lease.UID && transitions(l) == transitions(lease)
+	})
+	await(t, promised-time.Since(back), o.core.Nodes().Watch, name, "Ready again", func(n *core.Node) bool {
+		return readyIs(core.ConditionTrue)(n) && n.UID == node.UID
+	})
+	t.Logf("Ready %v after the link's return", time.Since(back).Round(time.Millisecond))
+	c.CheckHealth(t)
+	after := c.status(t)
+	if after["link"] != "up" || after["address"] != before["address"] {
+		t.Errorf("link %s, address %s", after["link"], after["address"])
+	}
+	if more := number(t, after, "connections") - number(t, before, "connections"); more < 0 || more > 2 {
+		t.Errorf("%d connections more", more)
+	}
+	if number(t, after, "renewals") <= number(t, before, "renewals") || number(t, after, "link-downs") < 1 {
+		t.Errorf("renewals %s, before %s; link downs %s", after["renewals"], before["renewals"], after["link-downs"])
+	}
+}
+
+// A board that nobody provisioned waits, and its console says for what.
+func TestUnprovisionedBoardWaits(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, _ string) {
+		c.power(t, board.Options{})
+		line := c.says(t, 0, "waiting for settings: type help")
+		if !strings.Contains(line.Fields["reason"], "is not set") {
+			t.Errorf("log: %s", line.Text)
+		}
+		c.CheckHealth(t)
+		s := c.status(t)
+		if s["state"] != line.Fields["reason"] || s["node"] != "" || s["led"] == "" {
+			t.Errorf("status %v", s)
+		}
+		help, err := c.board.Command(soon(t), "help")
+		if err != nil || !strings.Contains(strings.Join(help, "\n"), "factory-reset") {
+			t.Errorf("help: %q, %v", help, err)
+		}
+		show, err := c.board.Command(soon(t), "show")
+		if err != nil || strings.Count(strings.Join(show, "\n"), "(not set, required)") != 5 {
+			t.Errorf("show: %q, %v", show, err)
+		}
+	})
+}
+
+// Nothing that is typed disturbs the node.
+func TestConsoleIsTypedAt(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s, o := inCluster(t, sharedCluster(t), name)
+		c.Start(t, s)
+		o.nodeReady(t, name, core.ConditionTrue)
+		c.journal.wait(t, 0, "lease claimed")
+		works := func(after string) {
+			t.Helper()
+			c.journal.wait(t, c.journal.now(), "lease renewed")
+			c.CheckHealth(t)
+			if state := c.status(t)["state"]; state != "connected" {
+				t.Errorf("after %s: %s", after, state)
+			}
+		}
+		for _, wrong := range []string{"nonsense", "set", "set nonsense 1", "set server", "set server ftp://x", "set ca x",
+			"set node-name A_B", "unset", "unset nonsense", "factory-reset", "-----BEGIN x",
+			"set lease-duration 0", strings.Repeat("long ", 500), "\x01\x02 status", "\xff\xfe"} {
+			if wrong == "-----BEGIN x" { // what follows is passed over, up to a dot
+				if _, err := c.board.Command(soon(t), wrong); err == nil {
+					t.Errorf("%q is accepted", wrong)
+				}
+				if err := c.board.Type([]byte("MIIEvQIBADANBgkqhkiG9w0BAQEF\r.\r")); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if lines, err := c.board.Command(soon(t), wrong); err == nil {
+				t.Errorf("%q is accepted: %q", wrong, lines)
+			} else if strings.Contains(err.Error(), "no answer") {
+				t.Fatal(err)
+			}
+		}
+		works("wrong commands")
+		if err := c.board.Type([]byte("set node-na")); err != nil {
+			t.Fatal(err)
+		}
+		works("half a line")
+		if err := c.board.Type([]byte("\x03set key\rhalf a key, and no end")); err != nil {
+			t.Fatal(err)
+		}
+		c.journal.wait(t, c.journal.now(), "lease renewed")
+		c.noise(t)
+		works("noise")
+		if _, err := c.board.Command(soon(t), "discard"); err != nil {
+			t.Error(err)
+		}
+		c.Kill(t)
+		from := c.journal.now()
+		c.Start(t, s)
+		c.journal.wait(t, from, "lease claimed")
+	})
+}
+
+// noise types bytes that mean nothing, and then gives the line up.
+func (c *circuit) noise(t *testing.T) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("noise of seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 40 {
+		piece := make([]byte, 200)
+		for i := range piece {
+			piece[i] = byte(random.Uint32())
+		}
+		if err := c.board.Type(piece); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond) // a serial line is slower than this
+	}
+	const end = "end-of-noise"
+	from := c.board.Now()
+	if err := c.board.Type([]byte("\x03" + end + "\r")); err != nil {
+		t.Fatal(err)
+	}
+	c.says(t, from, `no command "`+end)
+}
+
+// Without entropy there is no TLS, and nothing is sent at all.
+func TestBoardWithoutSeed(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		c.has(t, board.Options{NoSeed: true})
+		c.Start(t, s.node(t, name))
+		c.says(t, 0, "TLS is refused without a seed")
+		e := c.journal.wait(t, 0, "the node is not started")
+		if !strings.Contains(e.field("reason"), "no entropy") || e.Level != "ERROR" {
+			t.Errorf("log: %s", e.Text)
+		}
+		c.CheckHealth(t)
+		if state := c.status(t)["state"]; !strings.Contains(state, "no entropy") {
+			t.Errorf("state %q", state)
+		}
+		if n := len(s.proxy.Connections()); n != 0 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// Whatever the flash holds, the board comes up: with its settings, or without.
+func TestFlashIsBroken(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		set := s.node(t, name)
+		c.Start(t, set)
+		c.journal.wait(t, 0, "lease claimed")
+		c.Kill(t)
+		good := c.readFlash(t)
+		record := bytes.Index(good, []byte(name))
+		if record < 0 {
+			t.Fatal("the node's name is not in the flash")
+		}
+		changed := func(at int) []byte {
+			flash := bytes.Clone(good)
+			flash[at] ^= 0x10
+			return flash
+		}
+		garbage := make([]byte, len(good))
+		for i := range garbage {
+			garbage[i] = byte(rand.Uint32())
+		}
+		for _, row := range []struct {
+			what  string
+			flash []byte
+			works bool
+		}{
+			{"empty", nil, false},
+			{"one byte", good[:1], false},
+			{"cut amid the record", good[:record+1], false},
+			{"a bit of the record flipped", changed(record), false},
+			{"a bit of the head flipped", changed(0), false},
+			{"garbage", garbage, false},
+			{"zeros", make([]byte, len(good)), false},
+			{"garbage behind it", append(bytes.Clone(good), garbage...), true},
+			{"as it was", good, true},
+		} {
+			c.writeFlash(t, row.flash)
+			from, line := c.journal.now(), c.board.Now()
+			c.power(t, board.Options{})
+			if row.works {
+				c.journal.wait(t, from, "lease claimed")
+			} else {
+				c.says(t, line, "waiting for settings")
+			}
+			c.CheckHealth(t)
+			t.Logf("%s: %s", row.what, c.status(t)["state"])
+			c.Kill(t)
+		}
+		// A flash of zeros is as good as new once it has been erased.
+		c.writeFlash(t, make([]byte, len(good)))
+		c.flash = ""
+		from := c.journal.now()
+		c.Start(t, set)
+		c.journal.wait(t, from, "lease claimed")
+	})
+}
+
+func (c *circuit) readFlash(t *testing.T) []byte {
+	t.Helper()
+	flash, err := os.ReadFile(c.board.FlashPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flash
+}
+
+func (c *circuit) writeFlash(t *testing.T, flash []byte) {
+	t.Helper()
+	if err := os.WriteFile(c.board.FlashPath(), flash, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Before its first reply a board cannot tell that a certificate has expired;
+// with that reply it can, and nothing more is told to such a server.
+func TestExpiredServerIsFoundOut(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		expired := usualCertificate()
+		expired.NotBefore, expired.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour)
+		s := newStageWith(t, expired)
+		c.Start(t, s.node(t, name))
+		c.journal.wait(t, 0, "certificate refused: it has expired")
+		until(t, patience, "it tries again", func() bool { return len(s.proxy.Connections()) >= 4 })
+		c.CheckHealth(t)
+		if n := len(s.renewals()); n > 0 {
+			t.Errorf("%d renewals", n)
+		}
+		for _, connection := range s.proxy.Connections()[2:] {
+			if connection.ToServer.Bytes > helloOnly {
+				t.Errorf("%d bytes to a server whose certificate had expired", connection.ToServer.Bytes)
+			}
+		}
+	})
+}
+
+// The API server is stopped amid the board's handshake, and comes back.
+func TestAPIServerRestartsDuringHandshake(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		k, err := cluster.Start(t.Context(), cluster.Options{NodeMonitorGrace: grace, NodeMonitorPeriod: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { k.Stop() })
+		s, o, p := throughProxy(t, k, name)
+		c.Start(t, s)
+		uid := o.nodeReady(t, name, core.ConditionTrue).UID
+		c.journal.wait(t, 0, "lease claimed")
+		from, before := c.journal.now(), len(p.Connections())
+		p.ResetAll()
+		for len(p.Connections()) == before || p.Connections()[before].ToServer.Bytes == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+		p.Silence(true) // the ClientHello has passed; what answers it has not, or not all
+		amid := p.Connections()[before]
+		if err := k.StopAPIServer(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := k.StartAPIServer(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if list := c.journal.since(from, "connected to the API server"); len(list) > 0 {
+			t.Error("the handshake was over: ", list[0].Text)
+		}
+		p.Silence(false)
+		up := time.Now()
+		o.renewedNow(t, name)
+		n := o.nodeReady(t, name, core.ConditionTrue)
+		t.Logf("%d bytes of the handshake had come; recovered %v after the server",
+			amid.ToClient.Bytes, time.Since(up).Round(time.Millisecond))
+		if n.UID != uid {
+			t.Error("the Node was made anew")
+		}
+		c.CheckHealth(t)
+	})
+}
