@@ -312,13 +312,28 @@ static void geometries(void **state) {
     }
 }
 
+/* Then the store is empty and stays so. */
+static void without_flash(void **state) {
+    (void)state;
+    assert_int_equal(fk_store_open(&store, NULL), FK_E_CONFIG);
+    expect_none(1);
+    assert_int_equal(save(1, fk_bytes_str("x")), FK_E_CONFIG);
+    assert_int_equal(put(1, fk_bytes_str("x")), FK_E_CONFIG);
+    assert_int_equal(fk_store_commit(&store), FK_E_CONFIG);
+    assert_int_equal(fk_store_erase(&store), FK_E_CONFIG);
+    fk_store_abandon(&store);
+    assert_false(fk_store_drafting(&store) || fk_store_newer(&store) || fk_store_waits(&store));
+}
+
 /* Views into the slot in use stay good until a reboot. */
 static void the_slot_in_use_is_spared(void **state) {
     (void)state;
     assert_int_equal(save(1, fk_bytes_str("a")), 0);
     reboot();
     const struct fk_bytes in_use = fk_store_get(&store, 1);
+    assert_false(fk_store_waits(&store));
     assert_int_equal(save(1, fk_bytes_str("b")), 0);
+    assert_true(fk_store_waits(&store));
     assert_int_equal(fk_store_begin(&store), FK_E_BUSY);
     assert_false(fk_store_drafting(&store));
     expect(in_use, fk_bytes_str("a"));
@@ -411,13 +426,16 @@ static void cut_once(struct scene *s, unsigned op, enum flash_cut cut, uint32_t 
     }
 }
 
+/* After every byte where heads are written or erased, and after some in bodies. */
 static void cut_everywhere(struct scene *s) {
+    const uint32_t page = flash.flash.page_size, sector = flash.flash.sector_size;
     for (unsigned op = 1; op <= s->ops; op++) {
-        for (uint32_t done = 0; done <= flash.flash.page_size; done++)
+        const bool head = op == 1 || op == s->ops || s->act == do_factory_reset;
+        for (uint32_t done = 0; done < page; done += head ? 1 : 11)
             cut_once(s, op, FLASH_CUT_PREFIX, done);
-        cut_once(s, op, FLASH_CUT_PREFIX, flash.flash.sector_size / 2);
-        cut_once(s, op, FLASH_CUT_PREFIX, flash.flash.sector_size - 1);
-        cut_once(s, op, FLASH_CUT_PREFIX, flash.flash.sector_size);
+        const uint32_t some_more[] = {page - 1, page, sector / 2, sector - 1, sector};
+        for (size_t i = 0; i < sizeof some_more / sizeof some_more[0]; i++)
+            cut_once(s, op, FLASH_CUT_PREFIX, some_more[i]);
         for (uint32_t seed = 1; seed <= 8; seed++) {
             cut_once(s, op, FLASH_CUT_BITS, seed);
             cut_once(s, op, FLASH_CUT_ANYTHING, seed);
@@ -664,6 +682,7 @@ int main(void) {
         TEST(longest_value),
         TEST(a_full_slot),
         TEST(geometries),
+        TEST(without_flash),
         TEST(the_slot_in_use_is_spared),
         TEST(power_loss_leaves_the_old_or_the_new),
         TEST(an_error_leaves_the_old),
