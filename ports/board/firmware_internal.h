@@ -49,7 +49,8 @@ struct fk_firmware {
     uint32_t sleeps;
     uint32_t max_step_us; /* longest fk_node_step while connected */
     volatile uint32_t led_gap_ms;
-    volatile uint32_t ticked_ms;
+    volatile uint32_t ticked_ms; /* the last look at the LED; 0: none since the loop slept */
+    volatile bool asleep;
 
     /* texts of the Node object */
     char machine_id[33];

@@ -57,6 +57,10 @@ struct fk_tls_config {
      * follow at once. Otherwise the handshake runs until it has to wait for the peer. */
     bool step_by_step;
 
+    /* Do not check at init that key and certificate belong together (a multiplication on the curve,
+     * a sixth of a second on a Cortex-M0+): the server finds out, and its alert is explained. */
+    bool pair_unchecked;
+
     const struct fk_log *log; /* not NULL; must stay valid */
 };
 

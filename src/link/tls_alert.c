@@ -19,6 +19,8 @@ static const struct alert alerts[] = {
     {MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN, true, "the API server refused our client certificate"},
     {MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA, true,
      "the API server does not know the CA of our client certificate: is it of this cluster?"},
+    {MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR, true,
+     "the API server could not verify our signature: does the key belong to the certificate?"},
     {MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED, true, "the API server refused us at the TLS level"},
     {116, true, "the API server demands a client certificate"}, /* certificate_required */
     {MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL, false,
