@@ -331,6 +331,9 @@ static void take_arp(struct net_peer *p, const uint8_t *m) {
 
 static void take_frame(struct net_peer *p) {
     p->frames++;
+    if (p->burst_ms != p->now_ms) p->burst = 0;
+    p->burst_ms = p->now_ms;
+    if (++p->burst > NET_PEER_BURST) return;
     if (p->lose > 0) {
         p->lose--;
         return;
