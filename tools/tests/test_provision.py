@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pty
+import select
 import socket
 import subprocess
 import sys
@@ -210,6 +211,59 @@ def talk(where, *args):
     return done.returncode, done.stdout, done.stderr
 
 
+class Paced(unittest.TestCase):
+    """A board with room for a single line: what comes before its prompt is lost."""
+
+    def setUp(self):
+        self.near, self.far = socket.socketpair()
+        self.addCleanup(self.near.close)
+        self.addCleanup(self.far.close)
+        self.console = provision.Console(provision.Line(self.near.fileno(), "board"), 5)
+        self.early = []
+
+    def say(self, text):
+        if select.select([self.far], [], [], 0.05)[0]:
+            self.early.append(self.far.recv(4096))
+        self.far.sendall(text.encode())
+
+    def line(self):
+        return b"".join(iter(lambda: self.far.recv(1).replace(b"\r", b""), b"")).decode()
+
+    def serve(self, serve):
+        def run():
+            with contextlib.suppress(OSError):
+                serve()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(self.near.shutdown, socket.SHUT_RDWR)
+
+    def test_a_line_at_a_time(self):
+        pasted = ["-----BEGIN X-----", "MAEA", "-----END X-----"]
+        got = []
+
+        def board():
+            got.append(self.line())
+            for number in range(1, 5):
+                self.say(f"\r\n{number}| ")
+                got.append(self.line())
+                self.say(f"\r\x1b[KI 1.000 the prompt comes again\r\n{number}| ")
+            self.say("\r\nok 3 bytes\r\n> ")
+
+        self.serve(board)
+        self.console.paste("x", pasted)
+        self.assertEqual((got, self.early), (["set x", *pasted, "."], []))
+
+    def test_log_lines_are_no_part_of_an_answer(self):
+        def board():
+            self.line()
+            self.say("show\r\na  b\r\nW 12.345 heard\r\nc  d\r\nok\r\n> ")
+
+        self.serve(board)
+        self.assertEqual(self.console.command("show"), (["show", "a  b", "c  d"], "ok"))
+
+
 class Silent(Files):
     """Boards that are not there, or not any more."""
 
@@ -388,6 +442,18 @@ class RealConsole(Files):
                     provision.provision(console, {"hostname": "three"})
             self.assertEqual(console.command("reboot")[1], "ok rebooting")
             self.assertIn("reboots          2", console.command("status")[0])
+
+    def test_nothing_half_done_is_left(self):
+        """The console stays, as a board does: what was set before the refusal is discarded."""
+        near, far = socket.socketpair()
+        with near:
+            with far:
+                self.board(far.fileno())
+            console = provision.Console(provision.Line(near.fileno(), "board"), 10)
+            with self.assertRaisesRegex(provision.Trouble, "no setting"):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    provision.talk(console, {"hostname": "one", "colour": "red"}, None)
+            self.assertIn("hostname         (not set)", console.command("show")[0])
 
     def test_what_somebody_left_behind(self):
         """Half a line, half an escape sequence, half a key, noise, a draft: none is in the way."""
