@@ -16,7 +16,7 @@
 #include "firmware/store.h"
 
 /* Longest line, bytes with its terminating zero; "set server" and "set tls-server-name" with the
- * longest host name fit. Costs its size in RAM, and twice its size of stack in a command. */
+ * longest host name fit. Costs its size in RAM, and its size and 500 bytes of stack in set. */
 #ifndef FK_CONSOLE_LINE_MAX
 #define FK_CONSOLE_LINE_MAX 288
 #endif
