@@ -14,5 +14,6 @@
 #define FK_REQUESTS_MAX 2
 #define FK_REPLY_WINDOW 768
 #define FK_SEND_BUF 1024
+#define FK_RECV_BUF 128 /* below it the handshake runs, the deepest stack of all */
 
 #endif

@@ -234,6 +234,9 @@ int fk_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) 
                                                   MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) != 0) {
         *flags |= MBEDTLS_X509_BADCERT_EXT_KEY_USAGE;
     }
+    if (*flags != 0 && fk_crypto_heap()->failures != t->failures) {
+        return 0; /* not trusted for want of memory, and that is what will be logged */
+    }
     if (*flags != 0) {
         t->refused = true;
         log_refusal(t, crt, depth, *flags);

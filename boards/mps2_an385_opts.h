@@ -1,0 +1,9 @@
+/* The bounds of src/opts.h on the mps2-an385. */
+#ifndef FK_BOARDS_MPS2_AN385_OPTS_H
+#define FK_BOARDS_MPS2_AN385_OPTS_H
+
+#include "boards/small_opts.h"
+
+#define FK_STORE_PAGE_MAX 64 /* what flash_file.c programs at once */
+
+#endif
