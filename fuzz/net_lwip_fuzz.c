@@ -100,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fuzzed *f = &fuzzed;
     MUST(net_world_up(&f->world) == 0);
     f->world.quiet = true;
+    f->world.peer.burst_max = 20;
     const bool by_name = size > 0 && data[0] % 2 != 0;
     fk_tcp_lwip_init(&f->tcp, &f->world.net, by_name ? "api.example.net" : "192.0.2.7", 6443);
     f->pipe = fk_tcp_lwip_pipe(&f->tcp);

@@ -333,7 +333,7 @@ static void take_frame(struct net_peer *p) {
     p->frames++;
     if (p->burst_ms != p->now_ms) p->burst = 0;
     p->burst_ms = p->now_ms;
-    if (++p->burst > NET_PEER_BURST) return;
+    if (++p->burst > p->burst_max) return;
     if (p->lose > 0) {
         p->lose--;
         return;
@@ -423,6 +423,7 @@ void net_peer_init(struct net_peer *p) {
     *p = (struct net_peer){.now_ms = 1000,
                            .random = 1,
                            .read_at = SIZE_MAX,
+                           .burst_max = 1000,
                            .lease_address = NET_PEER_NODE,
                            .lease_router = NET_PEER_ROUTER,
                            .lease_dns = NET_PEER_ROUTER,

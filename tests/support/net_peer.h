@@ -16,10 +16,6 @@
 #define NET_PEER_FRAMES 64 /* that wait for the stack; more are lost */
 #define NET_PEER_GOT 8192  /* bytes of payload that the server keeps */
 
-/* Frames of the node that are heard in one and the same millisecond: two that answer each other
- * without end would otherwise do so in no time at all. */
-#define NET_PEER_BURST 1000
-
 enum net_peer_flag { NET_FIN = 1, NET_SYN = 2, NET_RST = 4, NET_PSH = 8, NET_ACK = 16 };
 
 /* The last TCP segment from the node. */
@@ -48,7 +44,10 @@ struct net_peer {
     size_t first, count, read_at;
     uint8_t out[FK_NIC_FRAME_MAX];
     size_t out_len, out_at;
-    unsigned frames, armed, burst;
+    unsigned frames, armed;
+    /* Frames of the node that are heard in one and the same millisecond: two that answer each
+     * other without end would otherwise do so in no time at all. */
+    unsigned burst, burst_max;
     uint64_t burst_ms;
 
     /* ARP */
