@@ -5,6 +5,9 @@ set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(CMAKE_C_COMPILER arm-none-eabi-gcc)
 set(CMAKE_ASM_COMPILER arm-none-eabi-gcc)
+# Those that see into objects made for link-time optimization.
+set(CMAKE_C_COMPILER_AR arm-none-eabi-gcc-ar)
+set(CMAKE_C_COMPILER_RANLIB arm-none-eabi-gcc-ranlib)
 
 set(FK_CPU cortex-m3 CACHE STRING "the core, as GCC's -mcpu has it")
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES FK_CPU)

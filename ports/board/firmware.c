@@ -64,7 +64,7 @@ static bool renewal_is_overdue(const struct fk_firmware *f, uint64_t now_ms) {
 
 static bool wants_a_look(const struct fk_firmware *f) {
     const struct fk_condition *c = f->node.conditions.all;
-    return f->trouble != NULL || f->certificate_ends_soon ||
+    return f->trouble != NULL || f->certificate_ends_soon || fk_store_waits(&f->store) ||
            c[FK_CONDITION_MEMORY_PRESSURE].now.status == FK_CONDITION_TRUE;
 }
 

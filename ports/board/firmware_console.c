@@ -136,11 +136,13 @@ static void status(void *ctx, struct fk_console *c) {
 void fk_firmware_console_init(struct fk_firmware *f) {
     static const struct fk_console_ops ops = {write_text, status, reboot};
     f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
-    const struct fk_flash *flash = machine_flash();
-    const int err = flash == NULL ? FK_E_CONFIG : fk_store_open(&f->store, flash);
+    const int err = fk_store_open(&f->store, machine_flash());
     fk_console_init(&f->console, &ops, f, &f->store);
+    const struct fk_reset_record *reset = machine_reset_record();
     fk_log(&f->log, FK_INFO, "femtokubelet " FK_VERSION, FK_STR("machine", machine_facts.name),
-           FK_STR("reset", reset_text()));
+           FK_STR("reset", reset_text()), FK_STR("file", reset->file != NULL ? reset->file : ""),
+           FK_INT("line", reset->line), FK_INT("pc", reset->pc),
+           FK_INT("restarts", reset->restarts));
     if (err != 0)
         fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
 }

@@ -293,7 +293,8 @@ static void factory_reset(struct fk_console *c, struct fk_bytes rest) {
     if (err != 0) {
         fk_console_answer_error(c, err == FK_E_CONFIG ? store_problem(c, err)
                                                       : "the flash failed and may still hold "
-                                                        "settings; type it again");
+                                                        "settings; rebooting, then type it again");
+        if (err != FK_E_CONFIG) c->ops->reboot(c->ctx); /* what the node runs on may be gone */
         return;
     }
     fk_console_say(c, "ok all settings are erased; rebooting\r\n");
