@@ -17,6 +17,7 @@ import (
 const holderName = "femtokubelet-lab-holder"
 
 const (
+	ownNetwork  = "/proc/self/ns/net"
 	controlFD   = 3 // the holder's end of the control socket
 	dialTimeout = 5 * time.Second
 	maxRequest  = 256
@@ -32,18 +33,19 @@ const (
 // program has; so the sockets are made by a child that was born inside, and
 // are handed out. It is the same program, to be had without a second build.
 func init() {
-	if os.Args[0] == holderName {
-		hold(os.Args[1])
+	if len(os.Args) == 3 && os.Args[0] == holderName {
+		hold(os.Args[1], os.Args[2])
 		os.Exit(0)
 	}
 }
 
 // hold serves until the other end of the control socket is closed, which the
-// kernel does for a process that dies, and clears up behind it.
-func hold(dir string) {
+// kernel does for a process that dies, and clears up behind it. It does nothing
+// in the network that it must not be in: for root, that is the machine's own.
+func hold(dir, notIn string) {
 	control, err := packetConn(os.NewFile(controlFD, "control"))
 	if err == nil {
-		err = configure()
+		err = configure(notIn)
 	}
 	for err == nil {
 		var request string
@@ -67,7 +69,10 @@ func hold(dir string) {
 // configure sets what `ip` cannot. The gateway answers for a network that it
 // has no route to with an ICMP error, so it must be a router. IPv6 is off: the
 // kernel's own chatter would be in every capture.
-func configure() error {
+func configure(notIn string) error {
+	if network, err := os.Readlink(ownNetwork); err != nil || network == notIn {
+		return errors.Join(errors.New("the holder is not in a network of its own"), err)
+	}
 	for _, name := range []string{"all", "default"} {
 		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -82,25 +82,12 @@ func Open(ctx context.Context, opts Options) (*Lab, error) {
 		err = fmt.Errorf("%w: %w", ErrNotAllowed, err) // a namespace, but without power
 	}
 	if err == nil {
-		err = l.tryTap()
-	}
-	if err == nil {
 		err = l.SetDHCP(DHCP{})
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
-}
-
-// tryTap finds out early whether Plug will be possible: /dev/net/tun may be
-// missing, or be root's.
-func (l *Lab) tryTap() error {
-	tun, err := l.ask("tun")
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNotAllowed, err)
-	}
-	return tun.Close()
 }
 
 func installed(tool string) bool {

@@ -42,11 +42,14 @@ func newSpace() (*space, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer theirs.Close()
+	network, err := os.Readlink(ownNetwork)
+	if err != nil {
+		return nil, errors.Join(err, ours.Close(), theirs.Close(), os.RemoveAll(dir))
+	}
 	// The holder is this very program, see init in holder.go.
 	s.holder = &exec.Cmd{
 		Path:       "/proc/self/exe",
-		Args:       []string{holderName, dir},
+		Args:       []string{holderName, dir, network},
 		Dir:        "/",
 		Env:        []string{},
 		Stderr:     os.Stderr,
@@ -57,12 +60,19 @@ func newSpace() (*space, error) {
 	if s.user {
 		s.mapUser(s.holder.SysProcAttr)
 	}
-	if err := s.holder.Start(); err != nil {
-		ours.Close()
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotAllowed, err), os.RemoveAll(dir))
+	err = s.holder.Start()
+	theirs.Close() // or we would not see the holder's end
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotAllowed, err), ours.Close(), os.RemoveAll(dir))
 	}
 	s.control, s.pid = ours, s.holder.Process.Pid
-	return s, nil
+	// Nothing is done inside before the holder has said that it is inside, and
+	// that there can be taps: /dev/net/tun may be missing, or be root's.
+	tun, err := s.ask("tun")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNotAllowed, err), s.close())
+	}
+	return s, tun.Close()
 }
 
 // mapUser makes us root of a user namespace, which may then have networks.
