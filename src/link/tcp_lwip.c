@@ -211,8 +211,7 @@ static size_t write_segments(struct tcp_pcb *pcb, const uint8_t *bytes, size_t l
     while (taken < len && tcp_sndbuf(pcb) > 0) {
         size_t part = len - taken < TCP_MSS ? len - taken : TCP_MSS;
         part = part < tcp_sndbuf(pcb) ? part : tcp_sndbuf(pcb);
-        const u8_t more = taken + part < len ? TCP_WRITE_FLAG_MORE : 0;
-        if (tcp_write(pcb, bytes + taken, (u16_t)part, TCP_WRITE_FLAG_COPY | more) != ERR_OK) {
+        if (tcp_write(pcb, bytes + taken, (u16_t)part, TCP_WRITE_FLAG_COPY) != ERR_OK) {
             break;
         }
         taken += part;
