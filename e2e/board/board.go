@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,9 @@ type Options struct {
 	Network []string
 	// Wrap may change how QEMU is started: in a network namespace, say.
 	Wrap func(*exec.Cmd)
+	// Shift, when not nil, counts instructions instead of time: each takes
+	// 2^Shift ns of the board's clock (QEMU's -icount).
+	Shift *int
 	// OnLine is told each line of the console, from one goroutine.
 	OnLine func(Line)
 }
@@ -150,14 +154,18 @@ func (b *Board) arguments() []string {
 	if len(network) == 0 {
 		network = []string{"-netdev", "user,id=" + NetworkID}
 	}
-	return append([]string{
+	var counting []string
+	if b.opts.Shift != nil {
+		counting = []string{"-icount", fmt.Sprintf("shift=%d", *b.opts.Shift)}
+	}
+	return slices.Concat([]string{
 		"-M", "mps2-an385", "-nodefaults", "-display", "none",
 		"-kernel", b.opts.Image,
 		"-semihosting-config", strings.Join(semihosting, ","),
 		"-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor,mode=control",
 		"-chardev", "pipe,id=console,path=" + consolePipe, "-serial", "chardev:console",
 		"-net", "nic,netdev=" + NetworkID + ",model=lan9118,macaddr=" + b.mac,
-	}, network...)
+	}, counting, network)
 }
 
 // Start switches the board on. It boots what its flash holds.

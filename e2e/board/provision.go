@@ -17,6 +17,8 @@ import (
 type Settings struct {
 	Kubeconfig string // path
 	Name       string // of the node
+	// Server is its URL; empty: the kubeconfig's, where loopback becomes HostIP.
+	Server string
 	// ServerName is what the server's certificate is for; empty: its address,
 	// as the board sees it.
 	ServerName string
@@ -25,8 +27,7 @@ type Settings struct {
 }
 
 // Provision fills a running board's settings by means of tools/provision. They
-// are used from the next reboot on. A server on this machine's loopback is
-// given as the board reaches it in QEMU's user network.
+// are used from the next reboot on.
 func (b *Board) Provision(ctx context.Context, s Settings) error {
 	kubeconfig := filepath.Join(b.dir, "kubeconfig.json")
 	server, err := copyKubeconfig(s.Kubeconfig, kubeconfig)
@@ -34,6 +35,9 @@ func (b *Board) Provision(ctx context.Context, s Settings) error {
 		return err
 	}
 	defer os.Remove(kubeconfig)
+	if s.Server != "" {
+		server = s.Server
+	}
 	root, err := repository()
 	if err != nil {
 		return err

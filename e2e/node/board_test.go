@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"femtokubelet.dev/e2e/board"
 	"femtokubelet.dev/e2e/cluster"
+	"femtokubelet.dev/e2e/wire"
 )
 
 // reset pushes the button and waits until the program has begun again.
@@ -385,32 +387,73 @@ func TestAPIServerRestartsDuringHandshake(t *testing.T) {
 		c.Start(t, s)
 		uid := o.nodeReady(t, name, core.ConditionTrue).UID
 		c.journal.wait(t, 0, "lease claimed")
-		from, before := c.journal.now(), len(p.Connections())
-		p.ResetAll()
-		for len(p.Connections()) == before || p.Connections()[before].ToServer.Bytes == 0 {
-			time.Sleep(100 * time.Microsecond)
+		for what, come := range map[string]func(wire.Connection) bool{
+			"the ClientHello":    func(c wire.Connection) bool { return c.ToServer.Bytes > 0 },
+			"the server's reply": func(c wire.Connection) bool { return c.ToClient.Bytes > 0 },
+		} {
+			from, before := c.journal.now(), len(p.Connections())
+			p.ResetAll()
+			for len(p.Connections()) == before || !come(p.Connections()[before]) {
+				time.Sleep(100 * time.Microsecond)
+			}
+			p.Silence(true)
+			amid := p.Connections()[before]
+			if err := k.StopAPIServer(); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := k.StartAPIServer(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if list := c.journal.since(from, "connected to the API server"); len(list) > 0 {
+				t.Logf("%s: the handshake was over: %s", what, list[0].Text)
+			}
+			p.Silence(false)
+			up := time.Now()
+			o.renewedNow(t, name)
+			n := o.nodeReady(t, name, core.ConditionTrue)
+			t.Logf("%s: %d bytes to and %d from the server had passed; recovered %v after it",
+				what, amid.ToServer.Bytes, amid.ToClient.Bytes, time.Since(up).Round(time.Millisecond))
+			if n.UID != uid {
+				t.Error("the Node was made anew")
+			}
+			c.CheckHealth(t)
 		}
-		p.Silence(true) // the ClientHello has passed; what answers it has not, or not all
-		amid := p.Connections()[before]
-		if err := k.StopAPIServer(); err != nil {
-			t.Fatal(err)
+	})
+}
+
+// Each connection gives back what it took.
+func TestConnectionsLeakNothing(t *testing.T) {
+	times := 6 // the delay before each is the longer
+	if full {
+		times = 60
+	}
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		c.Start(t, s.node(t, name))
+		c.journal.wait(t, 0, "lease claimed")
+		again := func(times int) (used, peak int) {
+			for range times {
+				from := c.journal.now()
+				s.proxy.ResetAll()
+				c.journal.wait(t, from, "connected to the API server")
+				c.journal.wait(t, from, "lease renewed")
+			}
+			used = math.MaxInt
+			for range 12 { // the least of it, between two renewals
+				status := c.status(t)
+				used, peak = min(used, number(t, status, "heap-used")), number(t, status, "heap-peak")
+				time.Sleep(100 * time.Millisecond)
+			}
+			return used, peak
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		if err := k.StartAPIServer(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if list := c.journal.since(from, "connected to the API server"); len(list) > 0 {
-			t.Error("the handshake was over: ", list[0].Text)
-		}
-		p.Silence(false)
-		up := time.Now()
-		o.renewedNow(t, name)
-		n := o.nodeReady(t, name, core.ConditionTrue)
-		t.Logf("%d bytes of the handshake had come; recovered %v after the server",
-			amid.ToClient.Bytes, time.Since(up).Round(time.Millisecond))
-		if n.UID != uid {
-			t.Error("the Node was made anew")
+		used, peak := again(3)
+		usedNow, peakNow := again(times)
+		t.Logf("heap used: %d, after %d more connections %d; peak %d and %d", used, times, usedNow, peak, peakNow)
+		const slack = 64 // texts differ in length
+		if usedNow > used+slack || peakNow > peak+slack {
+			t.Error("the heap's use has grown")
 		}
 		c.CheckHealth(t)
 	})

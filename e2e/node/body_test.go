@@ -45,6 +45,7 @@ const (
 	hasProcess                   // has a /proc/PID on this machine, and signals
 	hasTokens                    // takes bearer tokens
 	hasClock                     // knows the time before a server told it
+	hasRSAKeys                   // may have an RSA key of its own
 	canLeave                     // can be asked to leave the cluster in good order
 	isBoard                      // has a reset button, a cable and a console: is a *circuit
 )
@@ -55,6 +56,7 @@ var lacks = map[trait]string{
 	hasProcess: "it is no process of this machine",
 	hasTokens:  "it takes certificates only",
 	hasClock:   "it has no clock before the first reply",
+	hasRSAKeys: "its heap is too small for an RSA key of its own",
 	canLeave:   "its power is cut: it has no goodbye",
 	isBoard:    "it has no reset button, cable or console",
 }
@@ -85,9 +87,6 @@ func leave(t *testing.T, b Body) {
 	}
 }
 
-// only is the name of the one body to run on; empty: all of them.
-var only = os.Getenv("BODY")
-
 // onBodies runs a story in parallel to others, once for each body that has
 // what it needs. Name is a good name for the node.
 func onBodies(t *testing.T, needs trait, story func(t *testing.T, b Body, name string)) {
@@ -96,6 +95,7 @@ func onBodies(t *testing.T, needs trait, story func(t *testing.T, b Body, name s
 	if testing.Short() {
 		t.Skip("runs nodes")
 	}
+	only := os.Getenv("BODY") // the name of one
 	for _, kind := range kinds {
 		if !kind.has(needs) || only != "" && only != kind.name {
 			continue

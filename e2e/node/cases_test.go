@@ -68,7 +68,7 @@ func wanted(t *testing.T, e ast.Expr) trait {
 
 var traitNames = map[string]trait{
 	"hasFlags": hasFlags, "hasProcess": hasProcess, "hasTokens": hasTokens,
-	"hasClock": hasClock, "canLeave": canLeave, "isBoard": isBoard,
+	"hasClock": hasClock, "hasRSAKeys": hasRSAKeys, "canLeave": canLeave, "isBoard": isBoard,
 }
 
 // table says which case runs on which body, and why not.

@@ -18,7 +18,7 @@ import (
 
 var linux = &kind{
 	name:      "linux",
-	traits:    hasFlags | hasProcess | hasTokens | hasClock | canLeave,
+	traits:    hasFlags | hasProcess | hasTokens | hasClock | hasRSAKeys | canLeave,
 	make:      func() Body { return &process{} },
 	resources: "240m 320Ki 0 of 3",
 	address:   "127.0.0.1",

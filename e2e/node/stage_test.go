@@ -31,9 +31,10 @@ import (
 // odd ones, and an API server made of a few lines. All that a node sends there
 // goes through a proxy, to be counted.
 type stage struct {
-	ca    *cluster.CA
-	proxy *wire.Proxy
-	good  chan net.Conn // to the little API server
+	ca        *cluster.CA
+	rsaClient bool // certificates of nodes have RSA keys
+	proxy     *wire.Proxy
+	good      chan net.Conn // to the little API server
 
 	mu      sync.Mutex
 	play    func(net.Conn)
@@ -56,10 +57,11 @@ func newStage(t *testing.T) *stage {
 	return newStageWith(t, usualCertificate())
 }
 
-// newStageWith gives the little API server another certificate.
+// newStageWith gives the little API server another certificate. With an RSA
+// one, the CA is RSA, too.
 func newStageWith(t *testing.T, certificate cluster.CertRequest) *stage {
 	t.Helper()
-	ca, err := cluster.NewCA("stage", false)
+	ca, err := cluster.NewCA("stage", certificate.RSA)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +141,9 @@ func issue(t *testing.T, ca *cluster.CA, req cluster.CertRequest) tls.Certificat
 // node gives the settings of a node that belongs here.
 func (s *stage) node(t *testing.T, name string) settings {
 	t.Helper()
-	pair, err := s.ca.Issue(nodeCertificate(name))
+	req := nodeCertificate(name)
+	req.RSA = s.rsaClient
+	pair, err := s.ca.Issue(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,6 +133,31 @@ func compileLibrary(t *testing.T, text string) string {
 	return library
 }
 
+// kubeadm's certificates are RSA-2048: the CA's, the server's, and clients' that
+// it made.
+func TestRSAServer(t *testing.T) {
+	onBodies(t, 0, func(t *testing.T, b Body, name string) { workWithRSA(t, b, name, false) })
+}
+
+func TestRSAServerAndKey(t *testing.T) {
+	onBodies(t, hasRSAKeys, func(t *testing.T, b Body, name string) { workWithRSA(t, b, name, true) })
+}
+
+func workWithRSA(t *testing.T, b Body, name string, client bool) {
+	certificate := usualCertificate()
+	certificate.RSA = true
+	s := newStageWith(t, certificate)
+	s.rsaClient = client
+	b.Start(t, s.node(t, name))
+	b.Journal().wait(t, 0, "lease claimed")
+	b.Journal().wait(t, 0, "status reported")
+	from := b.Journal().now()
+	s.proxy.ResetAll()
+	b.Journal().wait(t, from, "lease renewed")
+	b.CheckHealth(t)
+	t.Logf("heap at the peak of the handshake: %s", b.Journal().since(0, "TLS established")[0].field("heap_peak"))
+}
+
 func TestNoEntropy(t *testing.T) {
 	onBodies(t, hasProcess, func(t *testing.T, b Body, name string) {
 		s := newStage(t)
