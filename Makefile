@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deps build demo test run fuzz bench size fmt check clean e2e \
-	release debug clang-debug qemu qemu-m0plus check-tools check-layers check-purity check-fmt \
+	release debug clang-debug qemu qemu-m0plus qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
 	check-machine
 
 GO := $(CURDIR)/tools/go
@@ -50,14 +50,11 @@ fuzz: setup deps ## each fuzzer for FUZZ_SECONDS (60); findings stay in build/fu
 	        build/fuzz/work/$$name fuzz/corpus/$$name; \
 	done
 
-bench: release ## all figures with their bounds; DOCS=yes writes docs/figures.md, SPAN=6m checks
-	@tools/bench $(if $(DOCS),--docs) $(if $(SPAN),--span $(SPAN))
+bench: release qemu qemu-m0plus ## all figures with their bounds; DOCS=yes writes docs/figures.md
+	@tools/bench $(if $(DOCS),--docs) $(if $(SPAN),--span $(SPAN)) $(BENCH)
 
-size: release ## code and constants of each layer (release build, this machine)
-	@for library in $(BUILD)/libfk_*.a; do \
-	    size -t "$$library" | awk -v name="$${library##*/}" '/TOTALS/ { \
-	        printf "%-18s text %7d  data %5d  bss %5d\n", name, $$1, $$2, $$3 }'; \
-	done
+size: qemu qemu-m0plus qemu-modules qemu-m0plus-modules ## where a board's flash and RAM go; DOCS=yes writes docs/budget.md
+	@tools/size $(if $(DOCS),--docs)
 
 fmt: ## format all C sources
 	@clang-format -i $(SOURCES)
@@ -74,7 +71,7 @@ deps:
 	@third_party/fetch
 
 # TESTS=yes: also run them.
-release debug clang-debug clang-release qemu qemu-m0plus: setup deps
+release debug clang-debug clang-release qemu qemu-m0plus qemu-modules qemu-m0plus-modules: setup deps
 	@echo '== $@: build'
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -- --quiet

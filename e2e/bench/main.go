@@ -35,8 +35,14 @@ func main() {
 	program := flag.String("femtokubelet", "../build/release/femtokubelet", "the node to measure")
 	sample := flag.Duration("sample", 100*time.Second, "how long each kind of request is sampled")
 	span := flag.Duration("span", 0, "also watch a node with its default periods for so long, after its first half minute")
+	image := flag.String("board", "", "measure this firmware instead, in QEMU")
+	m0 := flag.String("m0plus", "", "with -board: the firmware of Cortex-M0+ code")
 	flag.Parse()
-	if err := run(*program, *sample, *span); err != nil {
+	work := func() error { return run(*program, *sample, *span) }
+	if *image != "" {
+		work = func() error { return runBoards(*image, *m0, *sample) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -81,11 +87,15 @@ func inParallel(ctx context.Context, works []func(context.Context) ([]figure, er
 		return err
 	}
 	for _, figures := range results {
-		for _, f := range figures {
-			fmt.Printf("%s %.1f %s\n", f.name, f.value, f.unit)
-		}
+		show(figures)
 	}
 	return nil
+}
+
+func show(figures []figure) {
+	for _, f := range figures {
+		fmt.Printf("%s %.1f %s\n", f.name, f.value, f.unit)
+	}
 }
 
 // proxy begins to count, in front of the API server.

@@ -266,6 +266,28 @@ func (b *Board) Link(up bool) error {
 	return m.execute("set_link", map[string]any{"name": NetworkID, "up": up})
 }
 
+// memoryFile is where QEMU puts what ReadMemory asked for.
+const memoryFile = "memory.bin"
+
+// ReadMemory copies length bytes of the board's memory, as they are at one
+// instant: the board stands still meanwhile.
+func (b *Board) ReadMemory(address uint64, length int) (data []byte, err error) {
+	m, err := b.monitor()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(b.dir, memoryFile)
+	defer os.Remove(path)
+	if err := m.execute("stop", nil); err != nil {
+		return nil, err
+	}
+	err = m.execute("pmemsave", map[string]any{"val": address, "size": length, "filename": memoryFile})
+	if err := errors.Join(err, m.execute("cont", nil)); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
 // Running says whether QEMU runs.
 func (b *Board) Running() bool {
 	b.mu.Lock()
