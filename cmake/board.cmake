@@ -4,8 +4,9 @@
 # Used by hosts only.
 set_target_properties(yaml cmocka PROPERTIES EXCLUDE_FROM_ALL TRUE)
 
-# nghttp2 swaps bytes with functions of the host's network headers; the C library here has none.
-target_include_directories(nghttp2 SYSTEM BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/ports/board/include)
+# nghttp2 swaps bytes with functions of the host's network headers; the C library here has none. And
+# its assertions are compiled without their texts; as a SYSTEM folder ours would be searched too late.
+target_include_directories(nghttp2 BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/ports/board/include)
 
 # fk_firmware_program(name SOURCES file...). The port's sources are named rather than a library:
 # malloc and the like must be found here before the linker looks into the C library.
