@@ -3,8 +3,10 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"femtokubelet.dev/e2e/board"
 	"femtokubelet.dev/e2e/cluster"
@@ -227,10 +230,75 @@ func TestConsoleIsTypedAt(t *testing.T) {
 		if _, err := c.board.Command(soon(t), "discard"); err != nil {
 			t.Error(err)
 		}
+		if _, err := c.board.Command(soon(t), "show"); err != nil {
+			t.Error(err)
+		}
+		c.showsNo(t, keyOf(t, s.Kubeconfig))
 		c.Kill(t)
 		from := c.journal.now()
 		c.Start(t, s)
 		c.journal.wait(t, from, "lease claimed")
+	})
+}
+
+// keyOf is the client's private key, PEM.
+func keyOf(t *testing.T, kubeconfig string) string {
+	t.Helper()
+	config, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range config.AuthInfos {
+		return string(user.ClientKeyData)
+	}
+	t.Fatal(kubeconfig, " has no user")
+	return ""
+}
+
+// showsNo fails if a line of the key was ever on the console.
+func (c *circuit) showsNo(t *testing.T, key string) {
+	t.Helper()
+	for line := range strings.Lines(key) {
+		line = strings.TrimSpace(line)
+		if len(line) < 16 || strings.HasPrefix(line, "-----") {
+			continue
+		}
+		for _, shown := range c.board.Lines(0) {
+			if strings.Contains(shown.Text, line[:16]) {
+				t.Fatal("a key on the console")
+			}
+		}
+	}
+}
+
+// A factory reset leaves nothing of the node on the board, which can be
+// provisioned again.
+func TestFactoryReset(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		set := s.node(t, name)
+		c.Start(t, set)
+		c.journal.wait(t, 0, "lease claimed")
+		block, _ := pem.Decode([]byte(keyOf(t, set.Kubeconfig)))
+		if !bytes.Contains(c.readFlash(t), block.Bytes) {
+			t.Fatal("the key is not in the flash, as far as we can see")
+		}
+		from := c.board.Now()
+		if _, err := c.board.Command(soon(t), "factory-reset yes"); err != nil {
+			t.Fatal(err)
+		}
+		c.awaitBoot(t, from)
+		c.says(t, from, "waiting for settings")
+		flash := c.readFlash(t)
+		if len(bytes.Trim(flash, "\xff")) != 0 {
+			t.Errorf("%d bytes of flash are not erased", len(bytes.Trim(flash, "\xff")))
+		}
+		c.Kill(t)
+		c.flash = ""
+		again := c.journal.now()
+		c.Start(t, set)
+		c.journal.wait(t, again, "lease claimed")
+		c.CheckHealth(t)
 	})
 }
 
@@ -353,8 +421,9 @@ func (c *circuit) writeFlash(t *testing.T, flash []byte) {
 	}
 }
 
-// Before its first reply a board cannot tell that a certificate has expired;
-// with that reply it can, and nothing more is told to such a server.
+// Before the first reply of a connection a board cannot tell that a certificate
+// has expired; with that reply it can, and tells such a server nothing more than
+// which Node it asked for.
 func TestExpiredServerIsFoundOut(t *testing.T) {
 	onBoards(t, func(t *testing.T, c *circuit, name string) {
 		expired := usualCertificate()
@@ -364,14 +433,28 @@ func TestExpiredServerIsFoundOut(t *testing.T) {
 		c.journal.wait(t, 0, "certificate refused: it has expired")
 		until(t, patience, "it tries again", func() bool { return len(s.proxy.Connections()) >= 4 })
 		c.CheckHealth(t)
-		if n := len(s.renewals()); n > 0 {
-			t.Errorf("%d renewals", n)
-		}
-		for _, connection := range s.proxy.Connections()[2:] {
-			if connection.ToServer.Bytes > helloOnly {
-				t.Errorf("%d bytes to a server whose certificate had expired", connection.ToServer.Bytes)
+		for _, asked := range s.requests() {
+			if !strings.HasPrefix(asked.what, "GET ") {
+				t.Errorf("a server whose certificate had expired was told %s", asked.what)
 			}
 		}
+	})
+}
+
+// A server whose clock was wrong, so that its own certificate did not seem valid,
+// is accepted again once its clock is right: the board has no other.
+func TestWrongDateLocksNobodyOut(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStageWith(t, usualCertificate())
+		s.setAnswer(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Date", time.Now().AddDate(50, 0, 0).UTC().Format(http.TimeFormat))
+			return false
+		})
+		c.Start(t, s.node(t, name))
+		c.journal.wait(t, 0, "certificate refused: it has expired")
+		s.setAnswer(nil)
+		until(t, patience, "it renews its Lease", func() bool { return len(s.renewals()) > 1 })
+		c.CheckHealth(t)
 	})
 }
 
