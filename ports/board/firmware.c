@@ -166,19 +166,31 @@ static void start(struct fk_firmware *f) {
 /* ---- running ------------------------------------------------------------------------------------
  */
 
-/* A chain that was accepted before there was a clock is looked at again as soon as there is one. */
-static void look_at_clock(struct fk_firmware *f, uint64_t now_ms) {
-    const struct fk_client *client = &f->node.client;
-    if (client->stats.connects == f->connects || !client->clock.anchored) return;
-    f->connects = client->stats.connects;
-    const int64_t wall_us = fk_client_now(client, now_ms).wall_us;
-    const int err = fk_tls_check_validity(&f->tls, wall_us);
-    if (err != 0) fk_client_drop(&f->node.client, now_ms, err);
+static void look_at_own_certificate(struct fk_firmware *f, int64_t wall_us) {
     const int64_t left_s = fk_tls_client_not_after(&f->tls) - wall_us / 1000000;
     f->certificate_ends_soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
     if (f->certificate_ends_soon)
         fk_log(&f->log, FK_WARN, "the client certificate expires soon: provision a new one",
                FK_INT("hours_left", left_s / 3600));
+}
+
+/* The API server's replies are the only clock there is. A chain that was accepted before they told
+ * the time is looked at again as soon as they have, and when the time jumps. One that does not fit
+ * the time that came over it ends the connection, and its time goes with it: kept, a server whose
+ * clock was wrong once would be refused until the board is reset. */
+static void look_at_clock(struct fk_firmware *f, uint64_t now_ms) {
+    struct fk_client *client = &f->node.client;
+    const uint32_t seen = client->stats.connects + client->clock.slips;
+    if (seen == f->clock_seen || !client->clock.anchored) return;
+    f->clock_seen = seen;
+    const int64_t wall_us = fk_client_now(client, now_ms).wall_us;
+    const int err = fk_tls_check_validity(&f->tls, wall_us);
+    if (err == 0) {
+        look_at_own_certificate(f, wall_us);
+        return;
+    }
+    fk_client_forget_time(client);
+    fk_client_drop(client, now_ms, err);
 }
 
 /* The client knows what kind of failure it was; the stack knows which. */

@@ -39,8 +39,8 @@ struct fk_firmware {
     char why[96];        /* what is wrong with the settings */
     bool certificate_ends_soon;
     uint32_t renewals_shown;
-    uint32_t connects;  /* seen by look_at_clock */
-    uint32_t explained; /* the attempt to connect whose failure was logged */
+    uint32_t clock_seen; /* connections and jumps of the clock that look_at_clock knows */
+    uint32_t explained;  /* the attempt to connect whose failure was logged */
     uint32_t net_changes;
 
     /* figures */

@@ -228,6 +228,8 @@ void fk_client_drop(struct fk_client *c, uint64_t mono_ms, int err) {
     if (c->state != FK_LINK_DOWN) lose(c, err);
 }
 
+void fk_client_forget_time(struct fk_client *c) { c->clock.anchored = false; }
+
 void fk_client_hurry(struct fk_client *c, uint64_t mono_ms) {
     if (c->state == FK_LINK_DOWN && c->retry_ms != FK_NEVER)
         c->retry_ms = fk_sooner(c->retry_ms, mono_ms);

@@ -131,6 +131,10 @@ uint64_t fk_client_due(const struct fk_client *c);
  * and the next attempt waits its turn. */
 void fk_client_drop(struct fk_client *c, uint64_t mono_ms, int err);
 
+/* The time that the server told is not to be believed: wall time is unknown again until a reply
+ * tells another. */
+void fk_client_forget_time(struct fk_client *c);
+
 /* What failed before may work now (a cable is back): the next attempt to connect is due at once.
  * The delays after it stay as long as they have become. */
 void fk_client_hurry(struct fk_client *c, uint64_t mono_ms);

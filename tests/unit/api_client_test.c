@@ -388,6 +388,21 @@ static void a_hurried_reconnect_is_due_at_once(void **state) {
     end(f);
 }
 
+static void a_forgotten_time_is_told_anew(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    ask(f, &f->asked[0], false);
+    answer(f, "200", dated, NULL);
+    assert_true(fk_client_now(&f->client, f->now_ms).wall_us != FK_WALL_UNKNOWN);
+    fk_client_forget_time(&f->client);
+    assert_true(fk_client_now(&f->client, f->now_ms).wall_us == FK_WALL_UNKNOWN);
+    ask(f, &f->asked[1], false);
+    answer(f, "200", dated, NULL);
+    assert_true(fk_client_now(&f->client, f->now_ms).wall_us != FK_WALL_UNKNOWN);
+    end(f);
+}
+
 static void a_dropped_connection_answers_with_the_reason(void **state) {
     (void)state;
     struct fixture *f = begin();
@@ -772,6 +787,7 @@ int main(void) {
         cmocka_unit_test(reconnects_back_off_and_are_counted),
         cmocka_unit_test(a_hurried_reconnect_is_due_at_once),
         cmocka_unit_test(a_dropped_connection_answers_with_the_reason),
+        cmocka_unit_test(a_forgotten_time_is_told_anew),
         cmocka_unit_test(only_a_good_connection_is_come_back_to_at_once),
         cmocka_unit_test(a_connection_that_never_works_keeps_backing_off),
         cmocka_unit_test(silence_is_noticed_by_a_ping),
