@@ -443,18 +443,36 @@ func TestExpiredServerIsFoundOut(t *testing.T) {
 // A server whose clock was wrong, so that its own certificate did not seem valid,
 // is accepted again once its clock is right: the board has no other.
 func TestWrongDateLocksNobodyOut(t *testing.T) {
-	onBoards(t, func(t *testing.T, c *circuit, name string) {
-		s := newStageWith(t, usualCertificate())
-		s.setAnswer(func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Date", time.Now().AddDate(50, 0, 0).UTC().Format(http.TimeFormat))
-			return false
+	t.Parallel()
+	for refusal, years := range map[string]int{"it has expired": 50, "it is not valid yet": -50} {
+		wrong := with(func(h http.Header) {
+			h.Set("Date", time.Now().AddDate(years, 0, 0).UTC().Format(http.TimeFormat))
 		})
-		c.Start(t, s.node(t, name))
-		c.journal.wait(t, 0, "certificate refused: it has expired")
-		s.setAnswer(nil)
-		until(t, patience, "it renews its Lease", func() bool { return len(s.renewals()) > 1 })
-		c.CheckHealth(t)
-	})
+		t.Run(refusal, func(t *testing.T) {
+			onBoards(t, func(t *testing.T, c *circuit, name string) {
+				s := newStage(t)
+				// Once from the first reply on, once on a connection that has worked.
+				s.setAnswer(wrong)
+				c.Start(t, s.node(t, name))
+				for from := mark(0); ; from = c.journal.now() {
+					s.setAnswer(wrong)
+					c.journal.wait(t, from, "certificate refused: "+refusal)
+					s.setAnswer(nil)
+					renewed := len(s.renewals())
+					until(t, patience, "it renews its Lease", func() bool { return len(s.renewals()) > renewed+1 })
+					if from != 0 {
+						break
+					}
+				}
+				for i, list := 1, s.renewals(); i < len(list); i++ {
+					if !list[i].After(list[i-1]) {
+						t.Errorf("renewTime went from %v to %v", list[i-1], list[i])
+					}
+				}
+				c.CheckHealth(t)
+			})
+		})
+	}
 }
 
 // The API server is stopped amid the board's handshake, and comes back.
