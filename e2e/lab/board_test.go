@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"femtokubelet.dev/e2e/packets"
 )
 
 const (
@@ -17,6 +19,19 @@ const (
 	// quiet is how long nothing must come to be believed that nothing comes.
 	quiet = 300 * time.Millisecond
 )
+
+var (
+	gatewayIP  = net.ParseIP(Gateway).To4()
+	serverIP   = net.ParseIP(Server).To4()
+	gatewayMAC = must(net.ParseMAC(bridgeMAC))
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
 
 // board is a stand-in at the end of a cable: it knows frames, answers ARP
 // queries for its address, and leaves the rest to the test.
@@ -39,10 +54,10 @@ func attach(t *testing.T, c *Cable, last byte) *board {
 		ip: net.IPv4(10, 99, 0, last).To4(), frames: make(chan []byte, 4*queueMax)}
 	go b.read()
 	// The kernel knows us then, and the lab our end of the cable.
-	b.send(etherFrame(broadcastMAC, b.mac, etherARP, arpPacket(1, b.mac, b.ip, make(net.HardwareAddr, 6), gatewayIP)))
+	b.send(packets.Ether(packets.BroadcastMAC, b.mac, packets.TypeARP, packets.ARP(1, b.mac, b.ip, make(net.HardwareAddr, 6), gatewayIP)))
 	b.await("the gateway's MAC", func(frame []byte) bool {
-		p := parse(frame)
-		return p.kind == etherARP && frame[21] == 2 && net.HardwareAddr(frame[22:28]).String() == bridgeMAC
+		p := packets.Parse(frame)
+		return p.Kind == packets.TypeARP && frame[21] == 2 && net.HardwareAddr(frame[22:28]).String() == bridgeMAC
 	})
 	return b
 }
@@ -54,9 +69,9 @@ func (b *board) read() {
 		if err != nil {
 			return
 		}
-		if p := parse(frame); p.kind == etherARP && frame[21] == 1 && net.IP(frame[38:42]).Equal(b.ip) {
+		if p := packets.Parse(frame); p.Kind == packets.TypeARP && frame[21] == 1 && net.IP(frame[38:42]).Equal(b.ip) {
 			sender, asked := net.HardwareAddr(frame[22:28]), net.IP(frame[28:32])
-			writeFrame(b.conn, etherFrame(sender, b.mac, etherARP, arpPacket(2, b.mac, b.ip, sender, asked)))
+			writeFrame(b.conn, packets.Ether(sender, b.mac, packets.TypeARP, packets.ARP(2, b.mac, b.ip, sender, asked)))
 			continue
 		}
 		b.frames <- frame
@@ -115,12 +130,12 @@ func (b *board) within(limit time.Duration, wanted func([]byte) bool) []byte {
 
 func (b *board) ping(to net.IP, number uint16) {
 	b.t.Helper()
-	b.send(etherFrame(gatewayMAC, b.mac, etherIPv4, echoPacket(b.ip, to, number)))
+	b.send(packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.Echo(b.ip, to, number, 0)))
 }
 
 func isEcho(frame []byte) bool {
-	p := parse(frame)
-	return p.proto == protoICMP && p.icmp == icmpEchoReply && p.kind == etherIPv4
+	p := packets.Parse(frame)
+	return p.Proto == packets.ProtoICMP && p.ICMP == packets.ICMPEchoReply && p.Kind == packets.TypeIPv4
 }
 
 // answered says whether an echo comes back.
@@ -133,24 +148,24 @@ func (b *board) answered(to net.IP) bool {
 // dhcp sends one message and returns the options of the reply, nil for none.
 func (b *board) dhcp(kind byte, limit time.Duration, options ...[]byte) map[byte][]byte {
 	b.t.Helper()
-	message := udpPacket(anyIP, broadcastIP, dhcpClient, dhcpServer, dhcpMessage(kind, b.mac, options...))
-	b.send(etherFrame(broadcastMAC, b.mac, etherIPv4, message))
-	frame := b.within(limit, func(frame []byte) bool { return parse(frame).to == dhcpClient })
+	message := packets.UDP(packets.AnyIP, packets.BroadcastIP, packets.DHCPClient, packets.DHCPServer, packets.DHCP(kind, b.mac, options...))
+	b.send(packets.Ether(packets.BroadcastMAC, b.mac, packets.TypeIPv4, message))
+	frame := b.within(limit, func(frame []byte) bool { return packets.Parse(frame).To == packets.DHCPClient })
 	if frame == nil {
 		return nil
 	}
-	return dhcpOptions(parse(frame).payload)
+	return packets.DHCPOptions(packets.Parse(frame).Payload)
 }
 
 // lease is the whole exchange.
 func (b *board) lease() map[byte][]byte {
 	b.t.Helper()
-	offered := b.dhcp(discover, patience)
-	if offered == nil || offered[optType][0] != offer {
+	offered := b.dhcp(packets.Discover, patience)
+	if offered == nil || offered[packets.OptType][0] != packets.Offer {
 		b.t.Fatalf("no offer: %v", offered)
 	}
-	given := b.dhcp(request, patience, option(optRequested, offered[0]), option(optServer, offered[optServer]))
-	if given == nil || given[optType][0] != ack {
+	given := b.dhcp(packets.Request, patience, packets.Option(packets.OptRequested, offered[0]), packets.Option(packets.OptServer, offered[packets.OptServer]))
+	if given == nil || given[packets.OptType][0] != packets.Ack {
 		b.t.Fatalf("no acknowledgement: %v", given)
 	}
 	b.ip = append(net.IP{}, given[0]...)
@@ -165,8 +180,8 @@ func (b *board) query(name string, limit time.Duration) []byte {
 		message = append(append(message, byte(len(label))), label...)
 	}
 	message = append(message, 0, 0, 1, 0, 1)
-	b.send(etherFrame(gatewayMAC, b.mac, etherIPv4, udpPacket(b.ip, gatewayIP, 5353, 53, message)))
-	return parse(b.within(limit, func(frame []byte) bool { return parse(frame).from == 53 })).payload
+	b.send(packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.UDP(b.ip, gatewayIP, 5353, 53, message)))
+	return packets.Parse(b.within(limit, func(frame []byte) bool { return packets.Parse(frame).From == 53 })).Payload
 }
 
 // machine is a stand-in that has a whole TCP/IP stack: another namespace whose

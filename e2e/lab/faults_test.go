@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"femtokubelet.dev/e2e/packets"
 )
 
 func TestCablePulled(t *testing.T) {
@@ -51,7 +53,7 @@ func TestBadLineBothWays(t *testing.T) {
 	go func() {
 		for i := range n {
 			sent[i] = time.Now()
-			writeFrame(b.conn, etherFrame(gatewayMAC, b.mac, etherIPv4, echoPacket(b.ip, gatewayIP, uint16(i))))
+			writeFrame(b.conn, packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.Echo(b.ip, gatewayIP, uint16(i), 0)))
 			time.Sleep(time.Millisecond)
 		}
 	}()
@@ -62,7 +64,7 @@ func TestBadLineBothWays(t *testing.T) {
 			break
 		}
 		got++
-		if took := time.Since(sent[parse(frame).number]); took < 2*(delay-5*time.Millisecond) {
+		if took := time.Since(sent[packets.Parse(frame).Number]); took < 2*(delay-5*time.Millisecond) {
 			t.Fatalf("an echo after %v", took)
 		}
 	}
@@ -108,7 +110,7 @@ func TestDHCPServerAwayAndChanged(t *testing.T) {
 	if err := l.SetDHCP(DHCP{Off: true}); err != nil {
 		t.Fatal(err)
 	}
-	if reply := b.dhcp(discover, quiet); reply != nil {
+	if reply := b.dhcp(packets.Discover, quiet); reply != nil {
 		t.Errorf("a server that is away sends %v", reply)
 	}
 	if reply := b.query(ServerName, patience); !bytes.HasSuffix(reply, serverIP) {
@@ -118,12 +120,12 @@ func TestDHCPServerAwayAndChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reply := b.dhcp(request, patience, option(optRequested, old)); reply == nil || reply[optType][0] != nak {
+	if reply := b.dhcp(packets.Request, patience, packets.Option(packets.OptRequested, old)); reply == nil || reply[packets.OptType][0] != packets.Nak {
 		t.Errorf("the old address is still good: %v", reply)
 	}
 	given := b.lease()
-	if b.ip[3] != 7 || binary.BigEndian.Uint32(given[optT1]) != 3 || binary.BigEndian.Uint32(given[optLease]) != 120 {
-		t.Errorf("address %v, lease %v, T1 %v", b.ip, given[optLease], given[optT1])
+	if b.ip[3] != 7 || binary.BigEndian.Uint32(given[packets.OptT1]) != 3 || binary.BigEndian.Uint32(given[packets.OptLease]) != 120 {
+		t.Errorf("address %v, lease %v, T1 %v", b.ip, given[packets.OptLease], given[packets.OptT1])
 	}
 }
 
@@ -154,8 +156,8 @@ func TestDNSFails(t *testing.T) {
 		if reply := b.query(ServerName, limit); !row.want(reply) {
 			t.Errorf("%s: %x", row.name, reply)
 		}
-		if given := b.lease(); !net.IP(given[optDNS]).Equal(gatewayIP) {
-			t.Errorf("%s: DHCP names DNS server %v", row.name, given[optDNS])
+		if given := b.lease(); !net.IP(given[packets.OptDNS]).Equal(gatewayIP) {
+			t.Errorf("%s: DHCP names DNS server %v", row.name, given[packets.OptDNS])
 		}
 	}
 	if Refused([]byte{1, 2, 3}) != nil {
@@ -172,8 +174,8 @@ func TestRouteAndGatewayVanish(t *testing.T) {
 	}
 	b.ping(serverIP, 1)
 	b.await("the gateway's refusal", func(frame []byte) bool {
-		p := parse(frame)
-		return p.proto == protoICMP && p.icmp == icmpUnreachable && p.src.Equal(gatewayIP)
+		p := packets.Parse(frame)
+		return p.Proto == packets.ProtoICMP && p.ICMP == packets.ICMPUnreachable && p.Src.Equal(gatewayIP)
 	})
 	if err := l.SetRoute(t.Context(), true); err != nil || !b.answered(serverIP) {
 		t.Errorf("no way back: %v", err)
@@ -181,9 +183,9 @@ func TestRouteAndGatewayVanish(t *testing.T) {
 	if err := l.SetGateway(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	query := etherFrame(broadcastMAC, b.mac, etherARP, arpPacket(1, b.mac, b.ip, make(net.HardwareAddr, 6), gatewayIP))
+	query := packets.Ether(packets.BroadcastMAC, b.mac, packets.TypeARP, packets.ARP(1, b.mac, b.ip, make(net.HardwareAddr, 6), gatewayIP))
 	b.send(query)
-	isARP := func(frame []byte) bool { return parse(frame).kind == etherARP }
+	isARP := func(frame []byte) bool { return packets.Parse(frame).Kind == packets.TypeARP }
 	if b.within(quiet, isARP) != nil {
 		t.Error("the gateway still answers")
 	}
@@ -256,13 +258,13 @@ func TestInjectedFrames(t *testing.T) {
 			t.Errorf("the bridge took a frame of %d bytes", n)
 		}
 	}
-	echo := etherFrame(gatewayMAC, b.mac, etherIPv4, echoPacket(b.ip, gatewayIP, 99))
+	echo := packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.Echo(b.ip, gatewayIP, 99, 0))
 	if !c.Inject(FromBoard, echo) {
 		t.Error("a good frame was not taken")
 	}
 	b.await("the echo", isEcho)
 	for i := range 20000 { // a flood, faster than the replies are read
-		c.lanes[FromBoard].send(etherFrame(gatewayMAC, b.mac, etherIPv4, echoPacket(b.ip, gatewayIP, uint16(i))))
+		c.lanes[FromBoard].send(packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.Echo(b.ip, gatewayIP, uint16(i), 0)))
 	}
 	b.ping(gatewayIP, 0xbeef)
 	ok := false
@@ -272,7 +274,7 @@ func TestInjectedFrames(t *testing.T) {
 			b.ping(gatewayIP, 0xbeef) // lost in the flood
 			continue
 		}
-		ok = parse(frame).number == 0xbeef
+		ok = packets.Parse(frame).Number == 0xbeef
 	}
 	if !ok {
 		t.Error("the line did not survive the flood")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"femtokubelet.dev/e2e/packets"
 	"femtokubelet.dev/e2e/wire"
 )
 
@@ -59,10 +60,10 @@ func TestDHCPGivesAllThatABoardNeeds(t *testing.T) {
 	l := New(t)
 	b := attach(t, plug(t, l, "board0"), 10)
 	given := b.lease()
-	if b.ip[3] < 100 || b.ip[3] > 199 || !net.IP(given[optRouter]).Equal(gatewayIP) || !net.IP(given[optDNS]).Equal(gatewayIP) {
-		t.Errorf("address %v, router %v, DNS server %v", b.ip, given[optRouter], given[optDNS])
+	if b.ip[3] < 100 || b.ip[3] > 199 || !net.IP(given[packets.OptRouter]).Equal(gatewayIP) || !net.IP(given[packets.OptDNS]).Equal(gatewayIP) {
+		t.Errorf("address %v, router %v, DNS server %v", b.ip, given[packets.OptRouter], given[packets.OptDNS])
 	}
-	if seconds := binary.BigEndian.Uint32(given[optLease]); seconds != 3600 {
+	if seconds := binary.BigEndian.Uint32(given[packets.OptLease]); seconds != 3600 {
 		t.Errorf("a lease of %d s", seconds)
 	}
 	if ip, err := l.Lease(b.mac); err != nil || !ip.Equal(b.ip) {
@@ -148,7 +149,7 @@ func TestLabsDoNotMeet(t *testing.T) {
 	if !one.answered(gatewayIP) || !other.answered(gatewayIP) {
 		t.Fatal("no echo")
 	}
-	one.send(etherFrame(broadcastMAC, one.mac, etherARP, arpPacket(1, one.mac, one.ip, make(net.HardwareAddr, 6), other.ip)))
+	one.send(packets.Ether(packets.BroadcastMAC, one.mac, packets.TypeARP, packets.ARP(1, one.mac, one.ip, make(net.HardwareAddr, 6), other.ip)))
 	if other.within(quiet, func(frame []byte) bool { return bytes.Equal(frame[6:12], one.mac) }) != nil {
 		t.Error("a frame came across")
 	}
@@ -169,7 +170,7 @@ func TestCapture(t *testing.T) {
 	if err := c.Capture(nil); err != nil {
 		t.Fatal(err)
 	}
-	sent := etherFrame(gatewayMAC, b.mac, etherIPv4, echoPacket(b.ip, gatewayIP, 4711))
+	sent := packets.Ether(gatewayMAC, b.mac, packets.TypeIPv4, packets.Echo(b.ip, gatewayIP, 4711, 0))
 	record := append(binary.LittleEndian.AppendUint32(nil, uint32(len(sent))), sent...)
 	if data := file.Bytes(); len(data) < 24 || binary.LittleEndian.Uint32(data) != captureMagic || !bytes.Contains(data, record) {
 		t.Errorf("not in the capture of %d bytes", len(data))
