@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -401,6 +402,61 @@ func TestFlashIsBroken(t *testing.T) {
 		c.flash = ""
 		from := c.journal.now()
 		c.Start(t, set)
+		c.journal.wait(t, from, "lease claimed")
+	})
+}
+
+// The power goes while settings are saved: the board has the old ones or the
+// new ones, and all of them.
+func TestPowerCutWhileSaving(t *testing.T) {
+	times := 20
+	if full {
+		times = 300
+	}
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		c.Start(t, s.node(t, name))
+		hostname := func() string {
+			t.Helper()
+			lines, err := c.board.Command(soon(t), "show")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range lines {
+				if value, found := strings.CutPrefix(line, "hostname "); found {
+					return strings.TrimSpace(value)
+				}
+			}
+			t.Fatal("no hostname: ", lines)
+			return ""
+		}
+		kept, is := 0, "(not set)"
+		for n := range times {
+			next := fmt.Sprintf("cut-%d", n)
+			if _, err := c.board.Command(soon(t), "set hostname "+next); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.board.Type([]byte("save\r")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(rand.N(15 * time.Millisecond)) // the instant
+			c.Kill(t)
+			c.power(t, board.Options{})
+			switch now := hostname(); now {
+			case is:
+			case next:
+				kept++
+				is = next
+			default:
+				t.Fatalf("the hostname is %s, and was %s, then %s", now, is, next)
+			}
+			if node := c.status(t)["node"]; node != name {
+				t.Fatalf("node %q: %s", node, c.status(t)["state"])
+			}
+		}
+		t.Logf("%d of %d were saved", kept, times)
+		from := c.journal.now()
+		c.reboot(t)
 		c.journal.wait(t, from, "lease claimed")
 	})
 }
