@@ -3,6 +3,7 @@
 #define FK_BOARDS_SMALL_OPTS_H
 
 #define FK_TLS_1_2 0
+#define FK_TLS_CHACHA 0
 #define FK_TLS_SERVER 0
 #define FK_TLS_P256M 1
 

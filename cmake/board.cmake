@@ -44,3 +44,9 @@ if(FK_BOARD STREQUAL qemu AND FK_CPU STREQUAL cortex-m3)
 endif()
 set_source_files_properties(${TP}/mbedtls/3rdparty/p256-m/p256-m/p256-m.c
     PROPERTIES COMPILE_OPTIONS "${p256m_options}")
+
+# PSA's driver over p256-m makes its keys by way of src/link/p256_pair.h.
+set_source_files_properties(${TP}/mbedtls/3rdparty/p256-m/p256-m_driver_entrypoints.c
+    PROPERTIES COMPILE_DEFINITIONS "p256_gen_keypair=fk_p256_gen_keypair;\
+p256_public_from_private=fk_p256_public_from_private")
+target_link_libraries(mbedtls INTERFACE fk_link)

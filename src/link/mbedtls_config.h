@@ -115,9 +115,11 @@
 #define MBEDTLS_AES_FEWER_TABLES
 #endif
 #define MBEDTLS_GCM_C
+#if FK_TLS_CHACHA
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
+#endif
 #define MBEDTLS_MD_C
 #define MBEDTLS_HMAC_DRBG_C /* link/drbg: boards that are given a seed */
 #define MBEDTLS_HKDF_C

@@ -3,6 +3,8 @@
 #ifndef FK_LINK_PSA_CONFIG_H
 #define FK_LINK_PSA_CONFIG_H
 
+#include "opts.h"
+
 #define PSA_WANT_ECC_SECP_R1_256 1
 #define PSA_WANT_ALG_ECDH 1
 #define PSA_WANT_ALG_ECDSA 1
@@ -33,7 +35,9 @@
 
 #define PSA_WANT_ALG_GCM 1
 #define PSA_WANT_KEY_TYPE_AES 1
+#if FK_TLS_CHACHA
 #define PSA_WANT_ALG_CHACHA20_POLY1305 1
 #define PSA_WANT_KEY_TYPE_CHACHA20 1
+#endif
 
 #endif
