@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"time"
@@ -155,6 +156,60 @@ func perRenewal(ctx context.Context, b *board.Board, d time.Duration) (float64, 
 	return (after["busy-us"] - begin["busy-us"] - asking) / renewals, nil
 }
 
+// begin is the heap before there is a connection, and when it has been opened to
+// a server that says nothing.
+func (t *trial) begin(ctx context.Context) ([]figure, error) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer silent.Close()
+	dir, err := os.MkdirTemp("", "femtokubelet-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	b, err := board.New(dir, board.Options{Image: t.image})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Kill()
+	kubeconfig, err := t.cluster.NodeKubeconfig(t.name)
+	if err != nil {
+		return nil, err
+	}
+	port := silent.Addr().(*net.TCPAddr).Port
+	settings := board.Settings{Kubeconfig: kubeconfig, Name: t.name, Server: fmt.Sprintf("https://%s:%d", board.HostIP, port)}
+	if err := errors.Join(b.Start(), b.Provision(ctx, settings), b.Kill(), b.Start(), b.Link(false)); err != nil {
+		return nil, err
+	}
+	idle, err1 := heapWhen(ctx, b, "not connected")
+	err2 := b.Link(true)
+	opened, err3 := heapWhen(ctx, b, "connecting")
+	return []figure{
+		{"board_heap_idle_bytes", idle, "B"},
+		{"board_heap_opened_bytes", opened, "B"},
+	}, errors.Join(err1, err2, err3)
+}
+
+// heapWhen is the heap in use as soon as the board is in a state.
+func heapWhen(ctx context.Context, b *board.Board, state string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		s, err := b.Status(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("a board that is %s: %w", state, err)
+		}
+		if s["state"] == state {
+			return strconv.ParseFloat(s["heap-used"], 64)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+}
+
 // rhythm is the longest time without a look at the LED while the board was busy.
 func (t *trial) rhythm(ctx context.Context) ([]figure, error) {
 	b, end, err := t.up(ctx)
@@ -219,6 +274,7 @@ func runBoards(image, m0 string, sample time.Duration) error {
 		func(ctx context.Context) ([]figure, error) {
 			return (&trial{name: "bench-rsa", image: image, cluster: rsa, shift: &shift}).peaks(ctx, sample/3, "board_rsa")
 		},
+		(&trial{name: "bench-begin", image: image, cluster: c}).begin,
 		func(ctx context.Context) ([]figure, error) {
 			return (&trial{name: "bench-led", image: image, cluster: c, shift: &slow}).rhythm(ctx)
 		},
