@@ -370,8 +370,8 @@ func (b *Board) Lend(ctx context.Context, path string) (wait func() error, err e
 	done := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	go func() {
-		defer listener.Close()
 		tool, err := listener.Accept()
+		listener.Close() // now: path is free again before anybody hears that we are done
 		if err != nil {
 			done <- err
 			return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -149,6 +150,10 @@ func TestLend(t *testing.T) {
 	}
 	if input.Err() != nil {
 		t.Fatal(input.Err())
+	}
+	// Or whoever lends it again, after wait, might find the old socket there.
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
 	}
 	tool.Close()
 	if err := wait(); err != nil {
