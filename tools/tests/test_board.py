@@ -1,8 +1,12 @@
 import os
+import pty
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import unittest
 from pathlib import Path
 
@@ -82,6 +86,85 @@ class Board(unittest.TestCase):
                 cwd=folder, text=True, capture_output=True, check=True)  # fmt: skip
             self.assertTrue(run.stdout.startswith("qemu-system-arm -M mps2-an385"))
             self.assertEqual(os.listdir(folder), [])
+
+
+class Console(unittest.TestCase):
+    """tools/board console, at the other end of which the test is the board."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = folder.name + "/c"
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.listener.settimeout(60)
+
+    def start(self, stdin, where=None):
+        self.run = subprocess.Popen(
+            [sys.executable, "-B", ROOT / "tools/board", "console", where or f"unix:{self.path}"],
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        self.addCleanup(self.run.communicate)
+        self.addCleanup(self.run.kill)
+
+    def board(self):
+        far, _ = self.listener.accept()
+        self.addCleanup(far.close)
+        far.settimeout(60)
+        return far
+
+    def read(self, far, end):
+        data = b""
+        while not data.endswith(end):
+            piece = far.recv(4096)
+            self.assertTrue(piece, data)
+            data += piece
+        return data
+
+    def test_a_pipe_is_passed_on_whole_and_the_answer_comes_back(self):
+        typed = bytes(range(256)) + b"end"
+        self.start(subprocess.PIPE)
+        self.run.stdin.write(typed)
+        self.run.stdin.close()
+        self.run.stdin = None
+        far = self.board()
+        self.assertEqual(self.read(far, b"end"), b"\x15" + typed)
+        far.sendall(b"ok\r\n")
+        self.assertEqual(self.run.communicate(timeout=60), (b"ok\r\n", b""))
+        self.assertEqual(self.run.returncode, 0)
+
+    def test_a_board_that_hangs_up(self):
+        self.start(subprocess.PIPE)
+        self.board().close()
+        _, err = self.run.communicate(timeout=60)
+        self.assertEqual((self.run.returncode, b"ended the connection" in err), (1, True), err)
+
+    def test_a_terminal_is_the_boards_until_it_leaves(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        before = termios.tcgetattr(theirs)
+        self.start(theirs)
+        far = self.board()
+        self.assertEqual(self.read(far, b"\x15"), b"\x15")
+        end = time.monotonic() + 60
+        while termios.tcgetattr(theirs)[3] & termios.ISIG and time.monotonic() < end:
+            time.sleep(0.01)
+        os.write(ours, b"help\x03\r")  # Ctrl-C is the board's, too
+        self.assertEqual(self.read(far, b"\r"), b"help\x03\r")
+        os.write(ours, b"\x1d")
+        self.assertEqual(self.run.wait(60), 0)
+        self.assertEqual(far.recv(1), b"")
+        self.assertEqual(termios.tcgetattr(theirs), before)
+
+    def test_nobody_there(self):
+        for where in ("unix:/nonexistent/c", "unix:", "tcp:x", "stdio"):
+            with self.subTest(where=where):
+                self.start(subprocess.DEVNULL, where)
+                out, err = self.run.communicate(timeout=60)
+                self.assertEqual((self.run.returncode, out), (1, b""))
+                self.assertTrue(err.startswith(b"board: ") and where.encode() in err, err)
 
 
 if __name__ == "__main__":
