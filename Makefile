@@ -1,7 +1,11 @@
 # The front door. `make help` lists what there is; CMakePresets.json knows how things are built.
 
+ifneq ($(filter-out qemu,$(BOARD)),)
+$(error BOARD=$(BOARD): there is only qemu so far)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help setup deps build firmware demo test run fuzz bench size fmt check clean e2e \
+.PHONY: help setup deps build firmware demo demo-board test run fuzz bench size fmt check clean e2e \
 	release debug clang-debug qemu qemu-m0plus qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
 	check-machine
 
@@ -21,10 +25,13 @@ SOURCES = $(shell find src drivers boards ports tests fuzz bench -name '*.[ch]' 
 help: ## list these targets
 	@echo 'femtokubelet: a Kubernetes kubelet for microcontrollers'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: release ## a real control plane and a node of ours in it, to look at with kubectl
-	@tools/demo
+demo: $(if $(BOARD),demo-board,release) ## a real control plane and a node of ours in it, to look at with kubectl
+	@$(if $(BOARD),,tools/demo)
+
+demo-board: release firmware ## (or demo BOARD=qemu) the same, and the firmware on a board in QEMU
+	@tools/demo --board
 
 test: setup deps check-tools check-layers check-fmt ## all tests and checks; what CI runs
 	@$(MAKE) --no-print-directory debug TESTS=yes
