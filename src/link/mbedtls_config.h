@@ -52,7 +52,7 @@
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE /* passes middleboxes that only know 1.2 */
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
-#define MBEDTLS_SSL_ALPN /* "h2" */
+#define MBEDTLS_SSL_ALPN                  /* "h2" */
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 1.3 demands it, for 1.2 KB */
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
