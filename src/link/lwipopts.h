@@ -177,7 +177,9 @@
 
 /* One name is looked up, the API server's. 128 holds the long ones that clouds hand out. The answer
  * stays for its TTL: x 152. Each of two servers gets three tries in 4 s, within the client's 10 s.
- */
+ * Names are looked up only to connect, so believing an answer for longer saves next to nothing; a
+ * wrong one, with lwIP's limit of a week, would keep the node away for that week. */
+#define DNS_MAX_TTL 30
 #define DNS_TABLE_SIZE 1
 #define DNS_MAX_RETRIES 3
 #define DNS_MAX_NAME_LENGTH 128

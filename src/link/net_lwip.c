@@ -244,6 +244,18 @@ static void look_at_address(struct fk_net *n) {
     n->changes++;
 }
 
+/* Said once, however long it lasts: 7 s after the first of so many questions. */
+#define DHCP_TRIES_UNANSWERED 4
+
+static void look_at_dhcp(struct fk_net *n) {
+    const bool waits = n->link && *n->address == '\0' && n->dhcp.tries >= DHCP_TRIES_UNANSWERED;
+    if (waits && !n->waits_for_dhcp) {
+        fk_log(n->config.log, FK_WARN, "waiting for an address: no DHCP server answers",
+               FK_INT("tries", n->dhcp.tries));
+    }
+    n->waits_for_dhcp = waits;
+}
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 static err_t begin_netif(struct netif *netif) {
@@ -312,6 +324,7 @@ bool fk_net_step(struct fk_net *n) {
     }
     run_timers(n);
     look_at_address(n);
+    look_at_dhcp(n);
     return moved == FK_NET_FRAMES_PER_STEP;
 }
 

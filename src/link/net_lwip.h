@@ -52,6 +52,7 @@ struct fk_net {
     ip_addr_t known; /* the address that was logged; any: none */
     ip4_addr_t known_gateway;
     bool link;
+    bool waits_for_dhcp; /* and the log says so */
     char address[IPADDR_STRLEN_MAX];
 };
 

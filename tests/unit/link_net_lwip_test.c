@@ -63,10 +63,15 @@ static void a_silent_dhcp_server_is_asked_again(void **state) {
     peer->no_dhcp = true;
     peer->link = true;
     assert_int_equal(net_world_begin(&world, "node-1"), 0);
-    net_world_run(&world, 15500); /* after 0, 1, 3, 7 and 15 s */
+    const char *words = "waiting for an address: no DHCP server answers";
+    net_world_run(&world, 6900);
+    assert_int_equal(count_lines(words), 0);
+    net_world_run(&world, 8600); /* after 0, 1, 3, 7 and 15 s */
     assert_int_equal(peer->discovers, 5);
+    assert_int_equal(count_lines(words), 1);
     net_world_run(&world, 80000); /* and every 8 s */
     assert_int_equal(peer->discovers, 15);
+    assert_int_equal(count_lines(words), 1);
     peer->no_dhcp = false;
     net_world_run(&world, 8100);
     assert_string_equal(fk_net_address(&world.net), "192.0.2.50");

@@ -184,6 +184,21 @@ static void names_are_looked_up(void **state) {
     assert_int_not_equal(peer->dns_id, id);
 }
 
+/* A wrong answer must not keep us away for the 136 years that it claims. */
+static void names_are_remembered_for_half_a_minute_at_most(void **state) {
+    (void)state;
+    use("api.example.net");
+    peer->dns_ttl = UINT32_MAX;
+    assert_int_equal(fk_pipe_open(pipe_), 0);
+    run(DNS_MAX_TTL * 1000 - 1000);
+    assert_int_equal(fk_pipe_open(pipe_), 0);
+    run(2000);
+    assert_int_equal(peer->queries, 1);
+    assert_int_equal(fk_pipe_open(pipe_), 0);
+    run(0);
+    assert_int_equal(peer->queries, 2);
+}
+
 static void names_that_do_not_exist(void **state) {
     (void)state;
     use("api.example.net");
@@ -675,6 +690,7 @@ int main(void) {
         TEST(a_neighbor_that_is_not_there),
         TEST(no_memory_for_a_connection_is_said),
         TEST(names_are_looked_up),
+        TEST(names_are_remembered_for_half_a_minute_at_most),
         TEST(names_that_do_not_exist),
         TEST(a_name_server_that_is_silent),
         TEST(names_have_a_longest),
