@@ -133,12 +133,12 @@ func (d *demo) says(ctx context.Context, from board.Mark, text string) error {
 	return nil
 }
 
-func (d *demo) consolePath() string { return filepath.Join(d.dir, "console") }
+func (d *demo) consolePath() string    { return filepath.Join(d.dir, "console") }
+func (d *demo) kubeconfigPath() string { return filepath.Join(d.dir, "kubeconfig") }
 
 func (d *demo) provision(ctx context.Context) error {
 	d.screen.section("It is told where it belongs, over its console")
-	kubeconfig := filepath.Join(d.dir, "kubeconfig")
-	if err := d.writeKubeconfig(kubeconfig); err != nil {
+	if err := d.writeKubeconfig(d.kubeconfigPath()); err != nil {
 		return err
 	}
 	d.screen.mute(true)
@@ -148,7 +148,7 @@ func (d *demo) provision(ctx context.Context) error {
 		return err
 	}
 	from := d.board.Now()
-	args := []string{"--unix", d.consolePath(), "--kubeconfig", kubeconfig, "--set", "log-level=debug", "--show", "--reboot"}
+	args := []string{"--unix", d.consolePath(), "--kubeconfig", d.kubeconfigPath(), "--set", "log-level=debug", "--show", "--reboot"}
 	command := exec.CommandContext(ctx, "tools/provision", args...)
 	d.screen.print("$ " + strings.Join(command.Args, " "))
 	if err := d.runLive(command); err != nil {

@@ -103,9 +103,11 @@ func (d *demo) status(ctx context.Context) error {
 func (d *demo) lookFurther() {
 	d.screen.section("Look further")
 	d.screen.print(fmt.Sprintf(`  tools/board console unix:%s   # type at it: help, status, reboot; Ctrl-] leaves
+  tools/provision --unix %s --kubeconfig %s --reboot   # after a factory-reset
   %s describe node %s
   %s delete node %s     # it comes back
-  docs/board.md      a board and a cluster of your own`, d.consolePath(), d.kubectl, node, d.kubectl, node))
+  docs/board.md      a board and a cluster of your own`,
+		d.consolePath(), d.consolePath(), d.kubeconfigPath(), d.kubectl, node, d.kubectl, node))
 }
 
 // stay shows the console until the user has seen enough, and lends it to
