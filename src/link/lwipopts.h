@@ -29,7 +29,7 @@
 
 /* 1: also IPv6, addresses by SLAAC, DNS servers by RDNSS. Measured (see the end of this file). */
 #ifndef FK_IPV6
-#define FK_IPV6 0
+#define FK_IPV6 1
 #endif
 #define LWIP_IPV4 1
 #define LWIP_IPV6 FK_IPV6
@@ -211,7 +211,6 @@
  *             connections 315, segments 163, names 144, neighbors 144
  *   and IPv6  44,400 and 6,190: neighbors, prefixes, longer addresses and buffers
  *
- * IPv6 would fit the flash (+14.1 KB), but a kilobyte of 32 is too much for what few clusters ask
- * of a node: off, and a matter of -DFK_IPV6=1. */
+ * A board that will never see IPv6 saves that with -DFK_IPV6=0. */
 
 #endif

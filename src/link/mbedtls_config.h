@@ -83,7 +83,6 @@
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_MPI_MAX_SIZE 512 /* bytes: RSA-4096 */
 #define MBEDTLS_RSA_C
-#define MBEDTLS_GENPRIME /* RSA keys in tests; the linker drops it elsewhere */
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_PKCS1_V21               /* PSS: the only RSA signature of TLS 1.3 … */
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT /* … which is not even offered without this */
@@ -104,6 +103,7 @@
 #define MBEDTLS_ECP_NIST_OPTIM
 #define MBEDTLS_ECP_WINDOW_SIZE 2 /* -1.9 KB at the handshake's peak, somewhat slower */
 #define MBEDTLS_ECP_FIXED_POINT_OPTIM 0
+#define MBEDTLS_GENPRIME /* RSA keys in tests */
 #endif
 
 /* ---- Symmetric ------------------------------------------------------------------------------- */
@@ -126,5 +126,9 @@
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C
+#if FK_TLS_P256M /* boards: 3 KB less flash, a few instructions more for each block */
+#define MBEDTLS_SHA256_SMALLER
+#define MBEDTLS_SHA512_SMALLER
+#endif
 
 #endif

@@ -502,8 +502,9 @@ static void crumbs_behind_a_gap_give_way(void **state) {
     (void)state;
     connect_now();
     const uint32_t seq = peer->snd_nxt;
-    for (uint32_t i = 0; i < PBUF_POOL_SIZE / 2; i++) /* two buffers each */
-        net_peer_tcp_at(peer, seq + 600 + 101 * i, NET_ACK, pattern, 100);
+    enum { CRUMB = PBUF_POOL_BUFSIZE - 40 }; /* with its headers, two buffers */
+    for (uint32_t i = 0; i < PBUF_POOL_SIZE / 2; i++)
+        net_peer_tcp_at(peer, seq + 600 + (CRUMB + 1) * i, NET_ACK, pattern, CRUMB);
     run(0);
     assert_null(pbuf_alloc(PBUF_RAW, 1, PBUF_POOL));
     net_peer_tcp_at(peer, seq, NET_ACK, pattern, TCP_MSS);
