@@ -68,14 +68,15 @@ static bool wants_a_look(const struct fk_firmware *f) {
            c[FK_CONDITION_MEMORY_PRESSURE].now.status == FK_CONDITION_TRUE;
 }
 
-static void show(struct fk_firmware *f, uint64_t now_ms) {
+static void show(struct fk_firmware *f) {
+    const uint64_t now_ms = machine_ms();
     const uint32_t renewals = f->started ? f->node.lease.renewals : 0;
-    const struct fk_led_facts facts = {
-        .self_testing =
-            now_ms<FK_LED_SELF_TEST_MS, .provisioned = f->started, .renewed = renewals> 0,
-        .overdue = f->started && renewal_is_overdue(f, now_ms),
-        .warning = wants_a_look(f),
-    };
+    struct fk_led_facts facts = {0};
+    facts.self_testing = now_ms < FK_LED_SELF_TEST_MS;
+    facts.provisioned = f->started;
+    facts.renewed = renewals >= 2; /* the first of them made or claimed the Lease */
+    facts.overdue = f->started && renewal_is_overdue(f, now_ms);
+    facts.warning = wants_a_look(f);
     if (renewals != f->renewals_shown) fk_led_renewed(&f->led, (uint32_t)now_ms);
     f->renewals_shown = renewals;
     if (fk_led_set(&f->led, fk_led_choose(&facts), (uint32_t)now_ms))
@@ -273,7 +274,7 @@ _Noreturn void fk_firmware_run(void) {
         const uint64_t now_ms = machine_ms();
         bool more = step_console(f);
         if (f->started) more = step_network(f, now_ms) || more;
-        show(f, now_ms);
+        show(f);
         machine_watchdog_feed(); /* here and nowhere else: a whole round was done */
         if (!more) rest(f);
     }

@@ -224,6 +224,12 @@ static void log_address(const struct fk_net *n, const char *message) {
            FK_STR("gateway", gateway), FK_STR("dns", dns));
 }
 
+/* lwIP writes IPv6 addresses in capitals, everybody else in small letters (RFC 5952 §4.3). */
+static void lower(char *text) {
+    for (; *text != '\0'; text++)
+        if (*text >= 'A' && *text <= 'F') *text = (char)(*text - 'A' + 'a');
+}
+
 static void look_at_address(struct fk_net *n) {
     const ip_addr_t *address = current_address(n);
     const bool other_gateway = !ip4_addr_eq(&n->known_gateway, netif_ip4_gw(&n->netif));
@@ -239,6 +245,7 @@ static void look_at_address(struct fk_net *n) {
     n->address[0] = '\0';
     if (has) {
         (void)ipaddr_ntoa_r(address, n->address, sizeof n->address);
+        lower(n->address);
         log_address(n, had ? "address changed" : "address obtained");
     }
     n->changes++;

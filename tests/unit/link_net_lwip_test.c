@@ -409,6 +409,83 @@ static void what_is_missing_at_the_start_is_said(void **state) {
     assert_string_equal(fk_net_address(&world.net), "192.0.2.50");
 }
 
+/* ---- IPv6 ------------------------------------------------------------------------------------ */
+
+#if LWIP_IPV6
+/* RFC 1071 over the pseudo header of RFC 8200 §8.1. */
+static uint16_t icmp6_sum(const uint8_t *ip, const uint8_t *icmp, size_t len) {
+    uint32_t sum = (uint32_t)len + 58;
+    for (size_t i = 8; i < 40; i += 2) sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
+    for (size_t i = 0; i < len; i += 2) sum += (uint32_t)(icmp[i] << 8 | icmp[i + 1]);
+    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
+
+/* A router advertisement (RFC 4861 §4.2) of fe80::1 to all nodes: prefix 2001:db8::/64, and the
+ * name server 2001:db8::53 (RFC 8106). */
+static void advertise(uint32_t lifetime_s) {
+    uint8_t f[14 + 40 + 16 + 32 + 24] = {0x33, 0x33, 0, 0, 0,    1,    2,  0,
+                                         0,    0,    0, 1, 0x86, 0xdd, /* Ethernet */
+                                         0x60, 0,    0, 0, 0,    72,   58, 255};
+    uint8_t *const ip = f + 14, *const ra = ip + 40, *const prefix = ra + 16,
+                   *const dns = prefix + 32;
+    memcpy(ip + 8, (const uint8_t[16]){0xfe, 0x80, [15] = 1}, 16);
+    memcpy(ip + 24, (const uint8_t[16]){0xff, 2, [15] = 1}, 16);
+    memcpy(ra, (const uint8_t[16]){134, 0, 0, 0, 64, 0, 7, 8}, 16); /* router for 1,800 s */
+    memcpy(prefix, (const uint8_t[4]){3, 4, 64, 0xc0}, 4);          /* on link, autonomous */
+    for (size_t i = 4; i < 12; i++) prefix[i] = (uint8_t)(lifetime_s >> (24 - 8 * (i % 4)));
+    memcpy(prefix + 16, (const uint8_t[16]){0x20, 1, 0x0d, 0xb8}, 16);
+    memcpy(dns, (const uint8_t[8]){25, 3, 0, 0, 0, 0, 7, 8}, 8);
+    memcpy(dns + 8, (const uint8_t[16]){0x20, 1, 0x0d, 0xb8, [15] = 0x53}, 16);
+    const uint16_t sum = icmp6_sum(ip, ra, 72);
+    ra[2] = (uint8_t)(sum >> 8);
+    ra[3] = (uint8_t)sum;
+    net_peer_frame(peer, f, sizeof f);
+}
+
+static void begin_without_dhcp(void) {
+    assert_int_equal(net_world_end(&world), 0);
+    net_peer_init(peer);
+    peer->link = true;
+    peer->no_dhcp = true;
+    assert_int_equal(net_world_begin(&world, "node-1"), 0);
+}
+
+static void a_router_gives_an_address(void **state) {
+    (void)state;
+    begin_without_dhcp();
+    net_world_run(&world, 3000); /* the link-local address is probed first */
+    assert_string_equal(fk_net_address(&world.net), "");
+    advertise(3600);
+    net_world_run(&world, 3000);
+    /* RFC 4291 appendix A: of the MAC address 02:00:00:00:00:50 */
+    assert_string_equal(fk_net_address(&world.net), "2001:db8::ff:fe00:50");
+    assert_int_equal(count_lines("address obtained"), 1);
+    assert_true(ip_addr_cmp(dns_getserver(0),
+                            &(ip_addr_t)IPADDR6_INIT(PP_HTONL(0x20010db8), 0, 0, PP_HTONL(0x53))));
+}
+
+static void a_prefix_that_runs_out_takes_the_address_along(void **state) {
+    (void)state;
+    begin_without_dhcp();
+    net_world_run(&world, 3000);
+    advertise(20);
+    net_world_run(&world, 5000);
+    assert_string_equal(fk_net_address(&world.net), "2001:db8::ff:fe00:50");
+    net_world_run(&world, 30000);
+    assert_string_equal(fk_net_address(&world.net), "");
+    assert_int_equal(count_lines("address lost"), 1);
+}
+
+static void an_ipv4_address_comes_first(void **state) {
+    (void)state;
+    net_world_run(&world, 3000);
+    advertise(3600);
+    net_world_run(&world, 3000);
+    assert_string_equal(fk_net_address(&world.net), "192.0.2.50");
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -440,6 +517,11 @@ int main(void) {
         TEST(cut_frames_are_survived),
         TEST(floods_leave_everything_as_it_was),
         TEST(what_is_missing_at_the_start_is_said),
+#if LWIP_IPV6
+        TEST(a_router_gives_an_address),
+        TEST(a_prefix_that_runs_out_takes_the_address_along),
+        TEST(an_ipv4_address_comes_first),
+#endif
     };
     return cmocka_run_group_tests_name("link/net_lwip", tests, NULL, NULL);
 }
