@@ -14,8 +14,8 @@ const noDHCP = "waiting for an address: no DHCP server answers"
 
 // A board that boots where there is no DHCP server waits for one, and says so.
 func TestNoDHCP(t *testing.T) {
-	t.Parallel()
-	s := build(t, sharedCluster(t), nil)
+	story(t)
+	s := build(t, nil)
 	if err := s.lab.SetDHCP(lab.DHCP{Off: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,8 @@ func refusal(to []byte) [][]byte {
 // DHCP replies with hostile contents: they give no address, and take none away
 // for long.
 func TestHostileDHCP(t *testing.T) {
-	t.Parallel()
-	s := build(t, sharedCluster(t), quick)
+	story(t)
+	s := build(t, quick)
 	n := s.sniff(t)
 	if err := s.lab.SetDHCP(lab.DHCP{Off: true}); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestHostileDHCP(t *testing.T) {
 	t.Logf("%d hostile replies to each of %d messages; Ready %v after the server was there",
 		len(hostileDHCP(make([]byte, 300))), asked, rounded(took))
 
-	s.steady(t)
+	s.steady(t, 4)
 	pools, heap := s.rest(t)
 	began := time.Now()
 	renewals := func(what string) {
@@ -113,7 +113,7 @@ func TestHostileDHCP(t *testing.T) {
 	renewals("a renewal that is refused from elsewhere")
 	n.answers(nil, nil)
 	s.ready(t, promised)
-	s.steady(t)
+	s.steady(t, 4)
 	gap, count := s.gap(began)
 	poolsNow, heapNow := s.settles(t, pools, heap)
 	s.check(t)

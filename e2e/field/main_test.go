@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"femtokubelet.dev/e2e/board"
 	"femtokubelet.dev/e2e/cluster"
 )
 
@@ -59,6 +60,19 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// story begins a test: in parallel to the others, and at all only where there
+// are boards.
+func story(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs boards")
+	}
+	if _, err := board.Image(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // sharedCluster starts at the first call.

@@ -95,8 +95,8 @@ const noName = "DNS: no such name, or no answer"
 
 // DNS fails when the board boots, and when it connects anew.
 func TestNoNames(t *testing.T) {
-	t.Parallel()
-	s := build(t, sharedCluster(t), quick)
+	story(t)
+	s := build(t, quick)
 	for _, row := range []struct {
 		what   string
 		answer lab.Answer
@@ -121,8 +121,8 @@ func TestNoNames(t *testing.T) {
 
 // DNS replies with hostile contents, at boot and to a node that is Ready.
 func TestHostileNames(t *testing.T) {
-	t.Parallel()
-	s := build(t, sharedCluster(t), quick)
+	story(t)
+	s := build(t, quick)
 	n := s.sniff(t)
 	for _, when := range []string{"at boot", "when connecting anew"} {
 		pools, heap := used(nil), 0
@@ -131,7 +131,7 @@ func TestHostileNames(t *testing.T) {
 			n.answers(nil, allHostileNames)
 			s.boot(t)
 		} else {
-			s.steady(t)
+			s.steady(t, 4)
 			pools, heap = s.rest(t)
 			setDNS(t, s, lab.Silent)
 			n.answers(nil, allHostileNames)
@@ -149,7 +149,7 @@ func TestHostileNames(t *testing.T) {
 		t.Logf("%s: %d queries with %d hostile replies each; Ready %v after DNS was back",
 			when, now-before, len(hostileNames), rounded(took))
 		if pools != nil {
-			s.steady(t)
+			s.steady(t, 4)
 			poolsNow, heapNow := s.settles(t, pools, heap)
 			t.Logf("heap %d, before %d; lwIP: %v, before %v", heapNow, heap, poolsNow, pools)
 		}
@@ -159,8 +159,8 @@ func TestHostileNames(t *testing.T) {
 
 // A wrong address that may be kept for 136 years is not kept for long.
 func TestWrongNameForEver(t *testing.T) {
-	t.Parallel()
-	s := build(t, sharedCluster(t), quick)
+	story(t)
+	s := build(t, quick)
 	setDNS(t, s, func(q []byte) []byte {
 		if len(q) < 12 {
 			return nil

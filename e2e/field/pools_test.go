@@ -145,11 +145,11 @@ func (m *memory) heap(t *testing.T) int {
 	}
 }
 
-// steady waits until a connection has been in use for a while: its header
+// steady waits until a connection has been in use for some renewals: its header
 // tables grow with the first requests.
-func (s *site) steady(t *testing.T) {
+func (s *site) steady(t *testing.T, renewals int) {
 	t.Helper()
-	for range 4 {
+	for range renewals {
 		s.ready(t, patience)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // The connection is reset at one instant of the handshake after another: before
 // its first byte, amid the server's flight, the client's, behind both.
 func TestCutHandshake(t *testing.T) {
-	t.Parallel()
+	story(t)
 	type cut struct {
 		direction wire.Direction
 		after     int64
@@ -46,7 +46,7 @@ func TestCutHandshake(t *testing.T) {
 
 // The API server refuses, and then says nothing.
 func TestServerAway(t *testing.T) {
-	t.Parallel()
+	story(t)
 	s := ready(t, nil)
 	from := s.board.Now()
 	if err := s.api.Refuse(true); err != nil {
@@ -70,7 +70,7 @@ func TestServerAway(t *testing.T) {
 // The way to the API server vanishes, and comes back: its route, which the
 // gateway says, and the gateway, which nobody says.
 func TestNoWay(t *testing.T) {
-	t.Parallel()
+	story(t)
 	s := ready(t, nil)
 	for what, set := range map[string]func(context.Context, bool) error{
 		"route": s.lab.SetRoute, "gateway": s.lab.SetGateway,

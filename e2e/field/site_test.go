@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"femtokubelet.dev/e2e/board"
-	"femtokubelet.dev/e2e/cluster"
 	"femtokubelet.dev/e2e/lab"
 	"femtokubelet.dev/e2e/wire"
 )
@@ -48,9 +47,10 @@ const (
 )
 
 // build makes a site whose board is provisioned, and waits to be rebooted.
-func build(t *testing.T, c *cluster.Cluster, more settings) *site {
+func build(t *testing.T, more settings) *site {
 	t.Helper()
 	s := &site{lab: lab.New(t), name: nodeName(t)}
+	c := sharedCluster(t)
 	var err error
 	if s.cable, err = s.lab.Plug(t.Context(), "board0"); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func (s *site) place(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("console of the board:\n%s", s.console(80))
+			t.Logf("log of the board:\n%s", s.log(0))
 		}
 		if err := s.board.Kill(); err != nil {
 			t.Error(err)
@@ -144,7 +144,7 @@ func (s *site) boot(t *testing.T) board.Mark {
 // ready makes a site whose node is Ready.
 func ready(t *testing.T, more settings) *site {
 	t.Helper()
-	s := build(t, sharedCluster(t), more)
+	s := build(t, more)
 	s.boot(t)
 	s.ready(t, patience)
 	return s
@@ -178,11 +178,13 @@ func (s *site) said(from board.Mark, text string) (list []string) {
 	return list
 }
 
-func (s *site) console(n int) string {
-	lines := s.board.Lines(0)
+// log is what the board logged, from a place on, without what commands printed.
+func (s *site) log(from board.Mark) string {
 	var b strings.Builder
-	for _, line := range lines[max(0, len(lines)-n):] {
-		fmt.Fprintf(&b, "%s  %s\n", line.Arrived.Format("15:04:05.000"), line.Text)
+	for _, line := range s.board.Lines(from) {
+		if line.Level != "" {
+			fmt.Fprintf(&b, "%s  %s\n", line.Arrived.Format("15:04:05.000"), line.Text)
+		}
 	}
 	return b.String()
 }
