@@ -124,17 +124,13 @@ func TestHostileNames(t *testing.T) {
 	story(t)
 	s := build(t, quick)
 	n := s.sniff(t)
+	var rest use
 	for _, when := range []string{"at boot", "when connecting anew"} {
-		pools, heap := used(nil), 0
+		setDNS(t, s, lab.Silent)
+		n.answers(nil, allHostileNames)
 		if when == "at boot" {
-			setDNS(t, s, lab.Silent)
-			n.answers(nil, allHostileNames)
 			s.boot(t)
 		} else {
-			s.steady(t, 4)
-			pools, heap = s.rest(t)
-			setDNS(t, s, lab.Silent)
-			n.answers(nil, allHostileNames)
 			s.api.ResetAll()
 		}
 		_, before := n.asked()
@@ -148,12 +144,12 @@ func TestHostileNames(t *testing.T) {
 		took := s.ready(t, patience)
 		t.Logf("%s: %d queries with %d hostile replies each; Ready %v after DNS was back",
 			when, now-before, len(hostileNames), rounded(took))
-		if pools != nil {
-			s.steady(t, 4)
-			poolsNow, heapNow := s.settles(t, pools, heap)
-			t.Logf("heap %d, before %d; lwIP: %v, before %v", heapNow, heap, poolsNow, pools)
+		if when == "at boot" {
+			rest = s.rest(t, nil)
 		}
 	}
+	restNow := s.rest(t, &rest)
+	t.Logf("in use without a connection: %v; before: %v", restNow, rest)
 	s.check(t)
 }
 

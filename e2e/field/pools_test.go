@@ -145,47 +145,51 @@ func (m *memory) heap(t *testing.T) int {
 	}
 }
 
-// steady waits until a connection has been in use for some renewals: its header
-// tables grow with the first requests.
-func (s *site) steady(t *testing.T, renewals int) {
-	t.Helper()
-	for range renewals {
-		s.ready(t, patience)
-	}
+// use is what a board has in use: of its heap, and of lwIP's memory.
+type use struct {
+	heap int
+	lwip used
 }
 
-// rest is what the board has in use when nothing is under way: the least of
-// each within a moment.
-func (s *site) rest(t *testing.T) (pools used, heap int) {
-	t.Helper()
-	heap = s.figure(t, "heap-used")
-	pools = s.pools(t)
-	for range 8 {
-		time.Sleep(150 * time.Millisecond)
-		heap = min(heap, s.figure(t, "heap-used"))
-		for name, n := range s.pools(t) {
-			pools[name] = min(pools[name], n)
+func (u use) String() string { return fmt.Sprintf("heap %d, lwIP %v", u.heap, u.lwip) }
+
+func (u use) atMost(other use) bool {
+	for name, n := range u.lwip {
+		if n > other.lwip[name] {
+			return false
 		}
 	}
-	return pools, heap
+	return u.heap <= other.heap
 }
 
-// settles polls until no more is in use than before.
-func (s *site) settles(t *testing.T, before used, heapBefore int) (pools used, heap int) {
+// rest is what the board has in use without a connection, whose header tables
+// would grow with each request. It polls until that is at most what it was
+// before, if it was. The node is Ready again afterwards.
+func (s *site) rest(t *testing.T, before *use) use {
 	t.Helper()
-	const slack = 64 // texts differ in length
+	if err := s.api.Refuse(true); err != nil {
+		t.Fatal(err)
+	}
+	s.api.ResetAll()
+	least := s.use(t)
 	deadline := time.Now().Add(patience)
-	for {
-		pools, heap = s.rest(t)
-		grown := heap > heapBefore+slack
-		for name, n := range pools {
-			grown = grown || n > before[name]
-		}
-		if !grown {
-			return pools, heap
-		}
+	// It tries to connect from time to time: the least of each is what counts.
+	for n := 0; n < 12 || before != nil && !least.atMost(*before); n++ {
 		if time.Now().After(deadline) {
-			t.Fatalf("in use: heap %d, lwIP's pools %v; before: heap %d, pools %v", heap, pools, heapBefore, before)
+			t.Fatalf("in use: %v; before: %v", least, before)
+		}
+		time.Sleep(100 * time.Millisecond)
+		now := s.use(t)
+		least.heap = min(least.heap, now.heap)
+		for name, n := range now.lwip {
+			least.lwip[name] = min(least.lwip[name], n)
 		}
 	}
+	if err := s.api.Refuse(false); err != nil {
+		t.Fatal(err)
+	}
+	s.ready(t, promised)
+	return least
 }
+
+func (s *site) use(t *testing.T) use { return use{s.figure(t, "heap-used"), s.pools(t)} }
