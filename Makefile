@@ -6,7 +6,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deps build firmware demo demo-board test run fuzz bench size fmt check clean e2e \
-	release debug clang-debug qemu qemu-m0plus qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
+	release debug clang-debug qemu qemu-m0plus qemu-32k qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
 	check-machine
 
 GO := $(CURDIR)/tools/go
@@ -37,7 +37,7 @@ test: setup deps check-tools check-layers check-fmt ## all tests and checks; wha
 	@$(MAKE) --no-print-directory debug TESTS=yes
 	@$(MAKE) --no-print-directory clang-debug TESTS=yes
 	@$(MAKE) --no-print-directory release TESTS=yes
-	@$(MAKE) --no-print-directory check-purity check-machine e2e
+	@$(MAKE) --no-print-directory check-purity qemu-32k check-machine e2e
 	@echo 'make test: all passed'
 
 check: setup deps check-tools check-layers check-fmt release check-purity ## the quick part of test: structure and format
@@ -80,7 +80,7 @@ deps:
 	@third_party/fetch
 
 # TESTS=yes: also run them.
-release debug clang-debug clang-release qemu qemu-m0plus qemu-modules qemu-m0plus-modules: setup deps
+release debug clang-debug clang-release qemu qemu-m0plus qemu-32k qemu-modules qemu-m0plus-modules: setup deps
 	@echo '== $@: build'
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -- --quiet

@@ -1,0 +1,10 @@
+/* The mps2-an385 with 32 KB of RAM for everything, stack and heap included: for API servers with P-256
+ * certificates. The heap has room for what was measured (board_heap_peak_bytes) and a tenth. */
+#ifndef FK_BOARDS_MPS2_AN385_32K_OPTS_H
+#define FK_BOARDS_MPS2_AN385_32K_OPTS_H
+
+#include "boards/mps2_an385_opts.h"
+
+#define FK_BOARD_HEAP_BYTES 12288
+
+#endif
