@@ -86,7 +86,7 @@ static void answer_paste(struct fk_console *c) {
         fk_console_answer_error(c, store_problem(c, c->paste_err));
     } else if (fk_pem_end(&c->pem) != 0) {
         fk_console_say(c, "error: line ");
-        fk_console_say_num(c, c->pem.line);
+        fk_console_say_num(c, c->pem.bad_line);
         fk_console_answer(c, ": ", fk_pem_problem(&c->pem), "");
     } else if ((c->paste_err = (int8_t)fk_store_end(c->store)) != 0) {
         fk_console_answer_error(c, store_problem(c, c->paste_err));

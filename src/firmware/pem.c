@@ -19,6 +19,7 @@ static const char NO_CERTIFICATE[] =
 
 static int fail(struct fk_pem *p, const char *problem) {
     p->problem = problem;
+    p->bad_line = p->line;
     p->bits = 0;
     return FK_E_PARSE;
 }
@@ -140,8 +141,8 @@ static bool take_label(struct fk_bytes rest, struct fk_bytes *label) {
 }
 
 int fk_pem_line(struct fk_pem *p, char *line, size_t len) {
-    if (p->problem != NULL) return FK_E_PARSE;
     if (p->line < UINT16_MAX) p->line++;
+    if (p->problem != NULL) return FK_E_PARSE;
     while (len > 0 && line[len - 1] == ' ') len--;
     size_t indent = 0;
     while (indent < len && line[indent] == ' ') indent++;

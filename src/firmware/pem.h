@@ -18,6 +18,7 @@ struct fk_pem {
     uint32_t want;       /* bytes that this block's DER says it has, as far as it has been read */
     uint16_t len;        /* bytes of this block */
     uint16_t line;       /* number of the present line, from 1 */
+    uint16_t bad_line;   /* that of the problem */
     uint16_t blocks;     /* taken so far */
     uint16_t bits;       /* decoded, but not a byte yet; the low ones */
     uint8_t wanted;      /* enum fk_pem_wanted */
@@ -36,7 +37,7 @@ int fk_pem_line(struct fk_pem *p, char *line, size_t len);
 /* There are no more lines: 0, or FK_E_PARSE if there was no block or the last one has no end. */
 int fk_pem_end(struct fk_pem *p);
 
-/* After FK_E_PARSE: a sentence that says what would be right; static. p->line: where. */
+/* After FK_E_PARSE: a sentence that says what would be right; static. p->bad_line: where. */
 static inline const char *fk_pem_problem(const struct fk_pem *p) { return p->problem; }
 
 #endif

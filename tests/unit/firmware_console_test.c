@@ -554,6 +554,20 @@ static void paste_refused(void **state) {
     }
 }
 
+/* The prompt counts on behind a line that was wrong: who pastes a line at a time waits for it. */
+static void paste_counts_on(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b);
+    assert_ends(enter(&b, "set ca"), "\r\n1| ");
+    assert_ends(type(&b, "-----BEGIN CERTIFICATE-----\r"), "\r\n2| ");
+    assert_ends(type(&b, "MA!A\r"), "\r\n3| ");
+    assert_ends(type(&b, "MAEA\r"), "\r\n4| ");
+    assert_ends(type(&b, "-----END CERTIFICATE-----\r"), "\r\n5| ");
+    has(type(&b, ".\r"), "error: line 2: this is not base64");
+    end(&b);
+}
+
 /* A line too long for the console is no base64 either, though it begins like it. */
 static void paste_overlong(void **state) {
     (void)state;
@@ -856,6 +870,7 @@ int main(void) {
         cmocka_unit_test(chain_of_certificates),
         cmocka_unit_test(key_leaves_no_trace),
         cmocka_unit_test(paste_refused),
+        cmocka_unit_test(paste_counts_on),
         cmocka_unit_test(paste_overlong),
         cmocka_unit_test(paste_up_to_the_bound),
         cmocka_unit_test(stray_block),

@@ -149,7 +149,7 @@ static void each_row(void **state) {
         } else {
             assert_int_equal(r.err, FK_E_PARSE);
             assert_non_null(strstr(fk_pem_problem(&r.pem), row->problem));
-            assert_int_equal(r.pem.line, row->line);
+            assert_int_equal(r.pem.bad_line, row->line);
         }
     }
 }
@@ -237,7 +237,8 @@ static void stays_refused(void **state) {
     assert_int_equal(r.pem.bits, 0);
     one_line(&r, "-----BEGIN PRIVATE KEY-----", 27);
     assert_int_equal(r.err, FK_E_PARSE);
-    assert_int_equal(r.pem.line, 3);
+    assert_int_equal(r.pem.bad_line, 3);
+    assert_int_equal(r.pem.line, 4);
     struct result good = read_lines(KEY("PRIVATE KEY", "MAP//78="), 64, FK_PEM_KEY);
     assert_int_equal(good.pem.bits, 0);
 }
