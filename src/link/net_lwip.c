@@ -353,6 +353,8 @@ uint64_t fk_net_gateway_id(const struct fk_net *n) {
     return id;
 }
 
+void fk_net_forget_neighbors(struct fk_net *n) { etharp_cleanup_netif(&n->netif); }
+
 uint32_t fk_net_changes(const struct fk_net *n) { return n->changes; }
 
 uint32_t fk_net_dropped(const struct fk_net *n) { return n->dropped; }

@@ -71,6 +71,11 @@ bool fk_net_link(const struct fk_net *n);           /* the cable has a partner *
 const char *fk_net_address(const struct fk_net *n); /* "" while there is none */
 uint64_t fk_net_gateway_id(const struct fk_net *n); /* its MAC; 0 while unknown */
 
+/* Whom lwIP knows by MAC address is asked for anew: where nobody answers any more, a router may
+ * have been replaced, or the cable have moved to a network with the same addresses, and lwIP would
+ * hold on to the old one for five minutes. */
+void fk_net_forget_neighbors(struct fk_net *n);
+
 /* Counts each time that an address was obtained, changed or lost, or the link came or went: a sign
  * to try again what failed before. */
 uint32_t fk_net_changes(const struct fk_net *n);

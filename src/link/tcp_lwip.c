@@ -175,6 +175,7 @@ static int tcp_lwip_open(void *ctx) {
     struct fk_tcp_lwip *t = ctx;
     tcp_lwip_close(t);
     t->error = "";
+    fk_net_forget_neighbors(t->net); /* two frames, and the former connection may have died of it */
     return *fk_net_address(t->net) == '\0' ? end_by(t, ERR_RTE) : begin_lookup(t);
 }
 
@@ -239,8 +240,7 @@ struct fk_pipe fk_tcp_lwip_pipe(struct fk_tcp_lwip *t) {
     return (struct fk_pipe){&ops, t};
 }
 
-void fk_tcp_lwip_init(struct fk_tcp_lwip *t, const struct fk_net *net, const char *host,
-                      uint16_t port) {
+void fk_tcp_lwip_init(struct fk_tcp_lwip *t, struct fk_net *net, const char *host, uint16_t port) {
     *t = (struct fk_tcp_lwip){.net = net, .host = host, .port = port, .error = ""};
 }
 

@@ -14,7 +14,7 @@
 
 /* Members are private. Does not move after fk_tcp_lwip_init. */
 struct fk_tcp_lwip {
-    const struct fk_net *net;
+    struct fk_net *net;
     const char *host;
     uint16_t port;
     int16_t err; /* latched until close */
@@ -27,8 +27,7 @@ struct fk_tcp_lwip {
 };
 
 /* host: a DNS name or an IP literal without brackets; must stay valid. Opens nothing. */
-void fk_tcp_lwip_init(struct fk_tcp_lwip *t, const struct fk_net *net, const char *host,
-                      uint16_t port);
+void fk_tcp_lwip_init(struct fk_tcp_lwip *t, struct fk_net *net, const char *host, uint16_t port);
 
 /* Things happen in fk_net_step; recv and send only look.
  *

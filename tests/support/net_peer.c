@@ -36,9 +36,9 @@ static uint32_t pseudo(const uint8_t *ip, size_t len) {
     return sum(ip + 12, 8, ip[9] + (uint32_t)len);
 }
 
-static void mac_of(uint8_t mac[6], uint32_t address) {
+static void mac_of(const struct net_peer *p, uint8_t mac[6], uint32_t address) {
     const uint8_t bytes[6] = {
-        2, 0, 0, 0, (uint8_t)(address >> 8 & 0xff), (uint8_t)(address & 0xff)};
+        2, 0, p->chip, 0, (uint8_t)(address >> 8 & 0xff), (uint8_t)(address & 0xff)};
     memcpy(mac, bytes, 6);
     if ((address & 0xffffff00) == 0xc0000200) mac[4] = 0;
 }
@@ -53,9 +53,9 @@ void net_peer_frame(struct net_peer *p, const void *bytes, size_t len) {
     p->count++;
 }
 
-static void eth(uint8_t *frame, uint32_t from, uint16_t type) {
+static void eth(const struct net_peer *p, uint8_t *frame, uint32_t from, uint16_t type) {
     memcpy(frame, node_mac, 6);
-    mac_of(frame + 6, from);
+    mac_of(p, frame + 6, from);
     put16(frame + 12, type);
 }
 
@@ -63,7 +63,7 @@ static void ip_to(struct net_peer *p, uint32_t from, uint32_t to, uint8_t proto,
                   const void *payload, size_t len) {
     uint8_t frame[FK_NIC_FRAME_MAX] = {0};
     if (len > sizeof frame - ETH - IP) return;
-    eth(frame, from, 0x0800);
+    eth(p, frame, from, 0x0800);
     uint8_t *ip = frame + ETH;
     ip[0] = 0x45;
     put16(ip + 2, (uint32_t)(IP + len));
@@ -104,13 +104,13 @@ void net_peer_ping(struct net_peer *p, uint32_t from, size_t len) {
 
 static void arp(struct net_peer *p, uint16_t op, uint32_t from, uint32_t to) {
     uint8_t frame[60] = {0};
-    eth(frame, from, 0x0806);
+    eth(p, frame, from, 0x0806);
     put16(frame + 14, 1);
     put16(frame + 16, 0x0800);
     frame[18] = 6;
     frame[19] = 4;
     put16(frame + 20, op);
-    mac_of(frame + 22, from);
+    mac_of(p, frame + 22, from);
     put32(frame + 28, from);
     memcpy(frame + 32, node_mac, 6);
     put32(frame + 38, to);
@@ -339,6 +339,7 @@ static void take_frame(struct net_peer *p) {
         return;
     }
     if (!p->link || p->out_len < ETH) return;
+    if ((p->out[0] & 1) == 0 && p->out[2] != p->chip) return; /* to somebody who is gone */
     const uint16_t type = get16(p->out + 12);
     if (type == 0x0800) take_ip(p, p->out + ETH, p->out_len - ETH);
     if (type == 0x0806 && p->out_len >= ETH + 28) take_arp(p, p->out + ETH);

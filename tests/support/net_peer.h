@@ -52,6 +52,8 @@ struct net_peer {
 
     /* ARP */
     bool no_arp;
+    uint8_t
+        chip; /* third byte of all MAC addresses but the node's: another one is other machines */
     unsigned arp_asked, arp_answered;
 
     /* DHCP */

@@ -131,6 +131,7 @@ static void a_refusal_is_told_from_silence(void **state) {
 
     assert_int_equal(fk_pipe_open(pipe_), 0);
     assert_string_equal(fk_tcp_lwip_error(&tcp), "");
+    run(0);
     const unsigned before = peer->segments;
     run(5000);
     uint8_t byte;
@@ -359,6 +360,23 @@ static void a_cable_pulled_for_five_seconds(void **state) {
     peer->link = true;
     run(9000);
     assert_int_equal(peer->got_len, 4);
+}
+
+/* A router that was replaced, or the cable moved to a network with the same addresses: lwIP knows
+ * whom it asked once for five minutes. */
+static void another_machine_with_the_same_address(void **state) {
+    (void)state;
+    use("api.example");
+    connect_now();
+    peer->chip = 1;
+    assert_int_equal(fk_pipe_send(pipe_, "hello", 5), 5);
+    run(4500);
+    assert_int_equal(peer->got_len, 0);
+    fk_pipe_close(pipe_); /* the client's patience is over */
+    assert_int_equal(fk_pipe_open(pipe_), 0);
+    run(2000);
+    assert_non_null(tcp.pcb);
+    assert_int_equal(tcp.pcb->state, ESTABLISHED);
 }
 
 static void close_hangs_up_in_order(void **state) {
@@ -703,6 +721,7 @@ int main(void) {
         TEST(a_peer_that_vanishes),
         TEST(another_address_ends_the_connection),
         TEST(a_cable_pulled_for_five_seconds),
+        TEST(another_machine_with_the_same_address),
         TEST(close_hangs_up_in_order),
         TEST(close_resets_what_would_hold_memory),
         TEST(old_connections_give_way),
