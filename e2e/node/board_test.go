@@ -531,6 +531,53 @@ func TestWrongDateLocksNobodyOut(t *testing.T) {
 	}
 }
 
+// The warning comes when it is time, on a connection that lasts.
+func TestCertificateComesToItsEnd(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		k := sharedCluster(t)
+		req := nodeCertificate(name)
+		const warning = 7 * 24 * time.Hour // FK_BOARD_CERTIFICATE_WARNING_S
+		req.NotAfter = time.Now().Add(warning + qemu.slow)
+		pair, err := k.CA().Issue(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := cluster.FormatKubeconfig(k.URL(), k.CA().CertPEM, "node", pair)
+		c.Start(t, settings{Name: name, Kubeconfig: writeFile(t, "kubeconfig", string(text))})
+		c.journal.wait(t, 0, "lease claimed")
+		if list := c.journal.since(0, "expires soon"); len(list) > 0 {
+			t.Fatalf("too early: %s", list[0].Text)
+		}
+		c.journal.wait(t, 0, "the client certificate expires soon")
+		if n := len(c.journal.since(0, "connected to the API server")); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+		if led := c.status(t)["led"]; led != "warning" {
+			t.Errorf("the LED shows %s", led)
+		}
+	})
+}
+
+// Healthy is who has renewed the Lease: to create or claim it is not enough. And
+// a renewal never looks overdue.
+func TestLEDShowsRenewals(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		node := s.node(t, name)
+		node.LeaseSeconds = 4
+		c.Start(t, node)
+		healthy := c.journal.wait(t, 0, `"pattern":"healthy"`)
+		renewed := c.journal.since(0, "lease renewed")
+		if len(renewed) == 0 || renewed[0].Arrived.After(healthy.Arrived) {
+			t.Error("healthy before the first renewal")
+		}
+		until(t, patience, "it goes on", func() bool { return len(c.journal.since(0, "lease renewed")) > 5 })
+		if n := len(c.journal.since(0, `"pattern":"disconnected"`)); n > 0 {
+			t.Errorf("it seemed disconnected %d times", n)
+		}
+	})
+}
+
 // The API server is stopped amid the board's handshake, and comes back.
 func TestAPIServerRestartsDuringHandshake(t *testing.T) {
 	onBoards(t, func(t *testing.T, c *circuit, name string) {

@@ -56,12 +56,6 @@ void machine_on_tick(uint32_t now_ms) {
     machine_led(fk_led_color(&fw.led, now_ms));
 }
 
-static bool renewal_is_overdue(const struct fk_firmware *f, uint64_t now_ms) {
-    const uint64_t renewed_ms = f->node.lease.renewed_ms;
-    return renewed_ms != FK_NEVER &&
-           now_ms - renewed_ms > (uint64_t)f->settings.node.lease_renew_ms * 3 / 2;
-}
-
 static bool wants_a_look(const struct fk_firmware *f) {
     const struct fk_condition *c = f->node.conditions.all;
     return f->trouble != NULL || f->certificate_ends_soon || fk_store_waits(&f->store) ||
@@ -75,7 +69,7 @@ static void show(struct fk_firmware *f) {
     facts.self_testing = now_ms < FK_LED_SELF_TEST_MS;
     facts.provisioned = f->started;
     facts.renewed = renewals >= 2; /* the first of them made or claimed the Lease */
-    facts.overdue = f->started && renewal_is_overdue(f, now_ms);
+    facts.overdue = f->started && fk_lease_overdue(&f->node.lease, now_ms, FK_NEVER);
     facts.warning = wants_a_look(f);
     if (renewals != f->renewals_shown) fk_led_renewed(&f->led, (uint32_t)now_ms);
     f->renewals_shown = renewals;
@@ -167,12 +161,16 @@ static void start(struct fk_firmware *f) {
 /* ---- running ------------------------------------------------------------------------------------
  */
 
-static void look_at_own_certificate(struct fk_firmware *f, int64_t wall_us) {
+/* In every round: a connection may last longer than the certificate. */
+static void look_at_own_certificate(struct fk_firmware *f, uint64_t now_ms) {
+    const int64_t wall_us = fk_client_now(&f->node.client, now_ms).wall_us;
+    if (wall_us == FK_WALL_UNKNOWN) return;
     const int64_t left_s = fk_tls_client_not_after(&f->tls) - wall_us / 1000000;
-    f->certificate_ends_soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
-    if (f->certificate_ends_soon)
+    const bool soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
+    if (soon && !f->certificate_ends_soon)
         fk_log(&f->log, FK_WARN, "the client certificate expires soon: provision a new one",
                FK_INT("hours_left", left_s / 3600));
+    f->certificate_ends_soon = soon;
 }
 
 /* The API server's replies are the only clock there is. A chain that was accepted before they told
@@ -186,10 +184,7 @@ static void look_at_clock(struct fk_firmware *f, uint64_t now_ms) {
     f->clock_seen = seen;
     const int64_t wall_us = fk_client_now(client, now_ms).wall_us;
     const int err = fk_tls_check_validity(&f->tls, wall_us);
-    if (err == 0) {
-        look_at_own_certificate(f, wall_us);
-        return;
-    }
+    if (err == 0) return;
     fk_client_forget_time(client);
     fk_client_drop(client, now_ms, err);
 }
@@ -232,6 +227,7 @@ static bool step_network(struct fk_firmware *f, uint64_t now_ms) {
     look_at_network(f);
     if (may_step(f)) more = step_node(f) || more;
     look_at_clock(f, now_ms);
+    look_at_own_certificate(f, now_ms);
     explain_loss(f);
     return more;
 }

@@ -72,6 +72,12 @@ void fk_lease_start(struct fk_lease *l, struct fk_now now, const char *node_uid)
     if (l->state == FK_LEASE_ORPHANED) go(l, FK_LEASE_CREATE, now.mono_ms);
 }
 
+bool fk_lease_overdue(const struct fk_lease *l, uint64_t now_ms, uint64_t begun_ms) {
+    const uint64_t last_ms = l->renewed_ms == FK_NEVER ? begun_ms : l->renewed_ms;
+    const uint64_t allowed_ms = (uint64_t)l->env.config->lease_renew_ms * FK_LAPSE_HALVES / 2;
+    return now_ms > fk_after(last_ms, allowed_ms);
+}
+
 static uint64_t due(const void *self) {
     const struct fk_lease *l = self;
     return l->in_flight ? FK_NEVER : l->due_ms;

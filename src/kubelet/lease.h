@@ -10,6 +10,10 @@
 #include "api/objects.h"
 #include "kubelet/duty.h"
 
+/* Two renewals further apart than this many halves of the renewal period: the node lifecycle
+ * controller may have written to our Node meanwhile, so it is read again. */
+#define FK_LAPSE_HALVES 3
+
 enum fk_lease_state {
     FK_LEASE_WAITING, /* for the Node, whose UID the Lease refers to */
     FK_LEASE_READ,
@@ -41,6 +45,10 @@ void fk_lease_init(struct fk_lease *l, const struct fk_duty_env *env);
 /* The Node is there with this UID (FK_UID_MAX + 1 bytes, kept by reference): begin, or begin anew.
  */
 void fk_lease_start(struct fk_lease *l, struct fk_now now, const char *node_uid);
+
+/* The next renewal is late by half a period and more. While there was none begun_ms counts instead,
+ * FK_NEVER: nothing does. now_ms may have been read before the last renewal. */
+bool fk_lease_overdue(const struct fk_lease *l, uint64_t now_ms, uint64_t begun_ms);
 
 extern const struct fk_duty_ops fk_lease_ops; /* self: struct fk_lease * */
 

@@ -74,10 +74,7 @@ static void after_loss(struct fk_node *n, struct fk_now now) {
  * next status needs a new transition time. So the Node is read as soon as the connection is there,
  * when the Lease is renewed again, and once more a while after that. */
 static void after_lapse(struct fk_node *n, struct fk_now now) {
-    const bool never = n->lease.renewed_ms == FK_NEVER;
-    const uint64_t renewed_ms = never ? n->started_ms : n->lease.renewed_ms;
-    const uint64_t allowed_ms = (uint64_t)n->config->lease_renew_ms * FK_LAPSE_HALVES / 2;
-    const bool overdue = now.mono_ms - renewed_ms > allowed_ms;
+    const bool overdue = fk_lease_overdue(&n->lease, now.mono_ms, n->started_ms);
     bool look = now.mono_ms >= n->look_ms;
     if (look) { /* a look under way does not count, it may have come too early */
         const bool idle = n->registration.state == FK_REGISTER_DONE;

@@ -14,10 +14,6 @@
 /* A new gateway or a clock slip shows in the Haunted condition for this long. */
 #define FK_HAUNTED_MS 600000u
 
-/* Two renewals further apart than this many halves of the renewal period: the node lifecycle
- * controller may have written to our Node meanwhile, so it is read again. */
-#define FK_LAPSE_HALVES 3
-
 /* After a lapse the controller may still act on what it saw before our renewal: it looks every 5 s
  * (--node-monitor-period) at a copy that is a little old. So the Node is read once more, this much
  * later. */

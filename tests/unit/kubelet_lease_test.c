@@ -43,6 +43,22 @@ static void begin_renewing(struct fixture *f) {
     assert_int_equal(f->lease.state, FK_LEASE_RENEW);
 }
 
+/* A period and a half after the last renewal, 15 s here. */
+static void is_overdue(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    assert_false(fk_lease_overdue(&f.lease, 1000000, FK_NEVER));
+    assert_false(fk_lease_overdue(&f.lease, 16000, 1000));
+    assert_true(fk_lease_overdue(&f.lease, 16001, 1000));
+    begin_renewing(&f);
+    const uint64_t renewed_ms = f.lease.renewed_ms;
+    assert_false(fk_lease_overdue(&f.lease, renewed_ms + 15000, 0));
+    assert_true(fk_lease_overdue(&f.lease, renewed_ms + 15001, 0));
+    /* Who asks took the time before the step that renewed it. */
+    assert_false(fk_lease_overdue(&f.lease, renewed_ms - 1, 0));
+}
+
 static void waits_for_the_node(void **state) {
     (void)state;
     struct fixture f;
@@ -291,6 +307,7 @@ static void failures_in_a_row_back_off_to_the_cap(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_overdue),
         cmocka_unit_test(waits_for_the_node),
         cmocka_unit_test(is_created_when_absent),
         cmocka_unit_test(is_claimed_when_present_and_grows_strictly),
