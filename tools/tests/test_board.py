@@ -134,6 +134,15 @@ class Console(unittest.TestCase):
         self.assertEqual(self.run.communicate(timeout=60), (b"ok\r\n", b""))
         self.assertEqual(self.run.returncode, 0)
 
+    def test_somebody_else_talks_to_it(self):
+        self.start(subprocess.PIPE)
+        self.assertIn(b"somebody else", self.run.stderr.readline())
+        self.run.stdin.write(b"help")
+        self.run.stdin.close()
+        self.run.stdin = None
+        self.assertEqual(self.read(self.board(), b"help"), b"\x15help")
+        self.assertEqual(self.run.communicate(timeout=60), (b"", b""))
+
     def test_a_board_that_hangs_up(self):
         self.start(subprocess.PIPE)
         self.board().close()
@@ -159,7 +168,7 @@ class Console(unittest.TestCase):
         self.assertEqual(termios.tcgetattr(theirs), before)
 
     def test_nobody_there(self):
-        for where in ("unix:/nonexistent/c", "unix:", "tcp:x", "stdio"):
+        for where in ("unix:/nonexistent/c", "unix:", "tcp:x", "tcp:1", "tcp:65536", "stdio"):
             with self.subTest(where=where):
                 self.start(subprocess.DEVNULL, where)
                 out, err = self.run.communicate(timeout=60)

@@ -318,11 +318,21 @@ class Silent(Files):
         err = self.fails(serve, "--kubeconfig", str(self.config()))
         self.assertIn("does not answer any more; nothing was saved", err)
 
+    def test_what_a_missing_answer_means(self):
+        rows = (("discard", "nothing was saved"), ("set hostname a", "nothing was saved"),
+                ("save", "whether it saved is for --show to tell"), ("show", "try again"),
+                ("reboot", "whether it starts again is not known"))  # fmt: skip
+        for text, said in rows:
+            line = mock.Mock()
+            line.read.return_value = b""
+            with self.subTest(text=text), self.assertRaisesRegex(provision.Trouble, f"any more; {said}$"):
+                provision.Console(line, 0.05).command(text)
+
     def test_nobody_there(self):
         rows = (
             (("--tcp", "127.0.0.1:1"), "Connection refused"),
             (("--tcp", "here"), "HOST:PORT"),
-            (("--unix", str(self.folder / "gone")), "No such file"),
+            (("--unix", str(self.folder / "gone")), "No such file or directory; does the board run"),
             (("--serial", str(self.folder / "gone")), "No such file"),
             (("--serial", "/dev/null"), "no serial line"),
             (("--serial", "/dev/null", "--baud", "7"), "no speed"),
