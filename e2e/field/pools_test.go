@@ -188,7 +188,7 @@ func (s *site) rest(t *testing.T, before *use) use {
 	if err := s.api.Refuse(false); err != nil {
 		t.Fatal(err)
 	}
-	s.ready(t, promised)
+	s.ready(t, patience)
 	return least
 }
 

@@ -37,7 +37,7 @@ func TestCutHandshake(t *testing.T) {
 			return len(list) > before && list[before].Cut
 		})
 	}
-	took := s.ready(t, promised)
+	took := s.ready(t, patience) // the delay has grown to 10 s
 	gap, _ := s.gap(began)
 	s.check(t)
 	t.Logf("%d handshakes cut in a row; Ready %v after the last cut, worst renewal gap %v; unready: %v; connections %d",
