@@ -32,7 +32,10 @@ void machine_on_tick(uint32_t now_ms);
 int machine_entropy(void *buf, size_t len);
 
 void machine_write(const char *text, size_t len); /* to the console; may wait for the line */
-int machine_getc(void);                           /* a byte from the console, -1: none */
+/* A byte from the console, -1: none. Where bytes were lost MACHINE_LOST stands, which is no ASCII:
+ * the console refuses its line, rather than to take what is left of it. */
+int machine_getc(void);
+#define MACHINE_LOST 0xff
 
 void machine_led(struct fk_rgb color); /* from the timer interrupt */
 

@@ -38,7 +38,8 @@ void machine_uart_interrupt(void) {
         if (uart.in - uart.out < MACHINE_RX_RING) {
             uart.ring[uart.in % MACHINE_RX_RING] = byte;
             uart.in++;
-        } else {
+        } else { /* the ring is full: its newest byte gives way, so that the gap is seen */
+            uart.ring[(uart.in - 1) % MACHINE_RX_RING] = MACHINE_LOST;
             uart.dropped++;
         }
     }

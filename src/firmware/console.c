@@ -102,7 +102,8 @@ static void end_line(struct fk_console *c) {
     } else if (c->dropped > 0) {
         fk_console_say(c, "error: ");
         fk_console_say_num(c, c->dropped);
-        fk_console_answer(c, " bytes of this line are not printable ASCII; type it again", "", "");
+        fk_console_answer(
+            c, " bytes of this line were lost or are not printable ASCII; type it again", "", "");
     } else {
         fk_console_run(c);
     }

@@ -121,9 +121,10 @@ static void mask(void) {
 static void listen(void) {
     machine_put_text("busy\r\n");
     machine_busy_wait_ms(1000);
-    int count = 0;
-    while (machine_getc() >= 0) count++;
+    int count = 0, gaps = 0;
+    for (int c; (c = machine_getc()) >= 0; count++) gaps += c == MACHINE_LOST;
     say("kept", count);
+    say("gaps", gaps);
     say("dropped", machine_console_dropped());
 }
 
