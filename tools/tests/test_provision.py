@@ -42,7 +42,8 @@ def pem(label, data, width=64):
 SUBJECT = b"system:node:board-1"
 CA = der(400), der(500)
 CERT = der(600, b"\x0c" + bytes([len(SUBJECT)]) + SUBJECT)
-KEY = der(300)
+P256 = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
+KEY = der(300, P256)
 KEY_PEM = pem("PARAMETERS", b"\x06\x01\x2a").replace("PARA", "EC PARA") + pem("EC PRIVATE KEY", KEY)
 
 
@@ -156,6 +157,9 @@ class Kubeconfig(Files):
             (({}, {"client-key-data": data(pem("PUBLIC KEY", KEY))}), "no private key"),
             (({}, {"client-key-data": data(pem("ENCRYPTED PRIVATE KEY", KEY))}), "is encrypted"),
             (({}, {"client-key-data": data(encrypted)}), "is encrypted"),
+            (({}, {"client-key-data": data(pem("RSA PRIVATE KEY", der(1190)))}), "is not P-256"),
+            (({}, {"client-key-data": data(pem("PRIVATE KEY", der(300, P256[:-1] + b"\x08")))}),
+             "is not P-256"),
             (({}, {"client-certificate-data": data(pem("CERTIFICATE", CA[0]))}), "--node-name"),
         )
         for changes, said in rows:
