@@ -124,13 +124,20 @@ static void on_found(const char *name, const ip_addr_t *address, void *arg) {
     }
 }
 
+/* The kind of address that can be reached from here is asked for first; lwIP takes the other one
+ * only of a name that has none of this kind. */
+static u8_t wanted_kind(const struct fk_tcp_lwip *t) {
+    return ip4_addr_isany(netif_ip4_addr(&t->net->netif)) ? LWIP_DNS_ADDRTYPE_IPV6_IPV4
+                                                          : LWIP_DNS_ADDRTYPE_IPV4_IPV6;
+}
+
 static int begin_lookup(struct fk_tcp_lwip *t) {
     ip_addr_t address;
     t->state = RESOLVING;
     if (t->looking_up) {
         return 0; /* host never changes: the answer to the former open will do */
     }
-    const err_t err = dns_gethostbyname(t->host, &address, on_found, t);
+    const err_t err = dns_gethostbyname_addrtype(t->host, &address, on_found, t, wanted_kind(t));
     if (err == ERR_INPROGRESS) {
         t->looking_up = true;
         return 0;

@@ -477,6 +477,53 @@ static void a_prefix_that_runs_out_takes_the_address_along(void **state) {
     assert_int_equal(count_lines("address lost"), 1);
 }
 
+/* The name server says (RFC 4861 §4.4) that 2001:db8::53 is it. */
+static void answer_solicitation(void) {
+    uint8_t f[14 + 40 + 32] = {2,    0, 0, 0, 0,    0x50, 2,  0,
+                               0,    0, 0, 1, 0x86, 0xdd, /* Ethernet */
+                               0x60, 0, 0, 0, 0,    32,   58, 255};
+    uint8_t *const ip = f + 14, *const na = ip + 40;
+    const uint8_t server[16] = {0x20, 1, 0x0d, 0xb8, [15] = 0x53};
+    memcpy(ip + 8, server, 16);
+    memcpy(ip + 24, netif_ip6_addr(&world.net.netif, 1)->addr, 16);
+    memcpy(na, (const uint8_t[8]){136, 0, 0, 0, 0x60}, 8);
+    memcpy(na + 8, server, 16);
+    memcpy(na + 24, (const uint8_t[8]){2, 1, 2, 0, 0, 0, 0, 1}, 8);
+    const uint16_t sum = icmp6_sum(ip, na, 32);
+    na[2] = (uint8_t)(sum >> 8);
+    na[3] = (uint8_t)sum;
+    net_peer_frame(peer, f, sizeof f);
+}
+
+/* What the first query to the name server asks for: 1 is A, 28 AAAA. 0: none came. */
+static unsigned query_type(void) {
+    struct fk_tcp_lwip tcp;
+    fk_tcp_lwip_init(&tcp, &world.net, "api.example.net", 6443);
+    const struct fk_pipe pipe = fk_tcp_lwip_pipe(&tcp);
+    unsigned type = 0;
+    assert_int_equal(fk_pipe_open(pipe), 0);
+    for (int i = 0; i < 30 && type == 0; i++) {
+        net_world_run(&world, 100);
+        const uint8_t *const dns = peer->out + 14 + 40 + 8;
+        const bool to_server = peer->out[12] == 0x86 && peer->out[14 + 6] == 17 && dns[-5] == 53;
+        if (to_server) type = dns[12 + 17 + 1];
+        else if (i == 1) answer_solicitation();
+    }
+    fk_pipe_close(pipe);
+    for (int i = 0; i < 30; i++) dns_tmr(); /* the lookup refers to tcp */
+    return type;
+}
+
+/* A server that has both kinds of addresses cannot be reached by IPv4 from here. */
+static void without_an_ipv4_address_names_have_ipv6_ones(void **state) {
+    (void)state;
+    begin_without_dhcp();
+    net_world_run(&world, 3000);
+    advertise(3600);
+    net_world_run(&world, 3000);
+    assert_int_equal(query_type(), 28);
+}
+
 static void an_ipv4_address_comes_first(void **state) {
     (void)state;
     net_world_run(&world, 3000);
@@ -520,6 +567,7 @@ int main(void) {
 #if LWIP_IPV6
         TEST(a_router_gives_an_address),
         TEST(a_prefix_that_runs_out_takes_the_address_along),
+        TEST(without_an_ipv4_address_names_have_ipv6_ones),
         TEST(an_ipv4_address_comes_first),
 #endif
     };
