@@ -69,8 +69,18 @@ class Board(unittest.TestCase):
             path = Path(folder) / "flash"
             board.create(path, b"\xff" * 8)
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
-            board.create(path, b"\0")
+            board.create(path, b"\0" * 8)
             self.assertEqual(path.read_bytes(), b"\xff" * 8)
+
+    def test_another_file_is_not_overwritten(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "letter"
+            path.write_bytes(b"x" * 9)
+            with self.assertRaises(board.Refused):
+                board.create(path, b"\0" * 8)
+            board.create(path, b"\0" * 9)
+            board.create(folder, b"")
+            self.assertEqual(path.read_bytes(), b"x" * 9)
 
     def test_sizes_are_those_of_the_port(self):
         sources = {n: (ROOT / "ports" / "qemu" / n).read_text() for n in ("nor.h", "seed.c", "semihosting.h")}
