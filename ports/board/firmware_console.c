@@ -82,6 +82,7 @@ static void put_node(struct fk_firmware *f, struct fk_console *c) {
     fk_console_pair(c, "node", f->settings.node.name, 0);
     fk_console_pair(c, "server", f->settings.authority, 0);
     fk_console_pair(c, "renewals", NULL, f->node.lease.renewals);
+    fk_console_pair(c, "attempts", NULL, f->node.client.stats.connect_tries);
     fk_console_pair(c, "connections", NULL, f->node.client.stats.connects);
     fk_console_pair(c, "requests", NULL, f->node.client.stats.requests);
     fk_console_pair(c, "failures", NULL, f->node.client.stats.failures);
@@ -133,29 +134,48 @@ static void status(void *ctx, struct fk_console *c) {
     put_time(f, c);
 }
 
-void fk_firmware_console_init(struct fk_firmware *f) {
-    static const struct fk_console_ops ops = {write_text, status, reboot};
-    f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
-    const int err = fk_store_open(&f->store, machine_flash());
-    fk_console_init(&f->console, &ops, f, &f->store);
-    const struct fk_reset_record *reset = machine_reset_record();
-    fk_log(&f->log, FK_INFO, "femtokubelet " FK_VERSION, FK_STR("machine", machine_facts.name),
-           FK_STR("reset", reset_text()), FK_STR("file", reset->file != NULL ? reset->file : ""),
-           FK_INT("line", reset->line), FK_INT("pc", reset->pc),
-           FK_INT("restarts", reset->restarts));
-    if (err != 0)
-        fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
-}
-
-/* ---- the Node object ----------------------------------------------------------------------------
- */
-
 static void put_hex(struct fk_writer *w, const uint8_t *bytes, size_t len) {
     for (size_t i = 0; i < len; i++) {
         fk_put_char(w, "0123456789abcdef"[bytes[i] >> 4]);
         fk_put_char(w, "0123456789abcdef"[bytes[i] & 15]);
     }
 }
+
+/* file, line and pc only where they are known; the pc as tools that look it up want it. */
+static void log_start(struct fk_firmware *f) {
+    const struct fk_reset_record *reset = machine_reset_record();
+    char line[12] = "", pc[12] = "";
+    struct fk_writer w;
+    if (reset->file != NULL) {
+        fk_writer_init(&w, line, sizeof line);
+        fk_put_u64(&w, reset->line);
+        (void)fk_writer_finish(&w);
+    }
+    if (reset->pc != 0) {
+        const uint8_t bytes[] = {(uint8_t)(reset->pc >> 24), (uint8_t)(reset->pc >> 16),
+                                 (uint8_t)(reset->pc >> 8), (uint8_t)reset->pc};
+        fk_writer_init(&w, pc, sizeof pc);
+        fk_put_str(&w, "0x");
+        put_hex(&w, bytes, sizeof bytes);
+        (void)fk_writer_finish(&w);
+    }
+    fk_log(&f->log, FK_INFO, "femtokubelet " FK_VERSION, FK_STR("machine", machine_facts.name),
+           FK_STR("reset", reset_text()), FK_STR("file", reset->file != NULL ? reset->file : ""),
+           FK_STR("line", line), FK_STR("pc", pc), FK_INT("restarts", reset->restarts));
+}
+
+void fk_firmware_console_init(struct fk_firmware *f) {
+    static const struct fk_console_ops ops = {write_text, status, reboot};
+    f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
+    const int err = fk_store_open(&f->store, machine_flash());
+    fk_console_init(&f->console, &ops, f, &f->store);
+    log_start(f);
+    if (err != 0)
+        fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
+}
+
+/* ---- the Node object ----------------------------------------------------------------------------
+ */
 
 /* RFC 9562 version 4: of random bytes, new at each boot. */
 static void make_boot_id(char out[37]) {
