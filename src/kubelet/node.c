@@ -149,7 +149,9 @@ uint64_t fk_node_due(const struct fk_node *n) {
 }
 
 void fk_node_network_changed(struct fk_node *n) {
-    fk_client_hurry(&n->client, n->port.ops->mono_ms(n->port.ctx));
+    const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);
+    fk_client_hurry(&n->client, mono_ms);
+    fk_status_look(&n->status, fk_client_now(&n->client, mono_ms));
 }
 
 void fk_node_leave(struct fk_node *n) {

@@ -60,8 +60,9 @@ bool fk_node_step(struct fk_node *n);
 /* When step is to be called next even if the pipe stays quiet; absolute ms of the port's clock. */
 uint64_t fk_node_due(const struct fk_node *n);
 
-/* The link or our address is back: what failed before may work now, so the next attempt to connect
- * does not wait for its delay, though the delays stay as long as they have become. */
+/* The link or our address is back, or is another: what failed before may work now, so the next
+ * attempt to connect does not wait for its delay, though the delays stay as long as they have
+ * become; and the status is looked at. */
 void fk_node_network_changed(struct fk_node *n);
 
 /* Leaves in order: Ready becomes False with a reason, so that the cluster knows at once. Keep

@@ -29,6 +29,10 @@ void fk_status_hurry(struct fk_status *s, struct fk_now now) {
     if (s->state == FK_STATUS_REPORT) s->due_ms = now.mono_ms;
 }
 
+void fk_status_look(struct fk_status *s, struct fk_now now) {
+    if (s->state == FK_STATUS_REPORT) s->due_ms = fk_sooner(s->due_ms, now.mono_ms);
+}
+
 static uint64_t due(const void *self) {
     const struct fk_status *s = self;
     return s->in_flight || s->state == FK_STATUS_WAITING ? FK_NEVER : s->due_ms;

@@ -56,6 +56,9 @@ void fk_status_refresh(struct fk_status *s, struct fk_now now);
 /* A fact changed that cannot wait: judge and send as soon as nothing else is under way. */
 void fk_status_hurry(struct fk_status *s, struct fk_now now);
 
+/* A fact may have changed: judge as soon as nothing else is under way, and send if it has. */
+void fk_status_look(struct fk_status *s, struct fk_now now);
+
 extern const struct fk_duty_ops fk_status_ops; /* self: struct fk_status * */
 
 #endif

@@ -136,6 +136,20 @@ static void then_only_heartbeats_every_five_minutes(void **state) {
     }
 }
 
+static void a_look_tells_of_another_address_at_once(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    fk_status_look(&f.status, f.d.now);
+    expect_silence(&f, 100); /* nothing is new */
+    f.address = "192.0.2.8";
+    expect_silence(&f, 100);
+    fk_status_look(&f.status, f.d.now);
+    expect_report(&f, true);
+    assert_non_null(strstr(f.d.document, "192.0.2.8"));
+    expect_silence(&f, 10000);
+}
+
 static void a_flip_is_told_at_the_next_judgement(void **state) {
     (void)state;
     struct fixture f;
@@ -342,6 +356,7 @@ int main(void) {
         cmocka_unit_test(says_everything_at_first),
         cmocka_unit_test(a_board_says_why_it_began_anew),
         cmocka_unit_test(then_only_heartbeats_every_five_minutes),
+        cmocka_unit_test(a_look_tells_of_another_address_at_once),
         cmocka_unit_test(a_flip_is_told_at_the_next_judgement),
         cmocka_unit_test(a_new_address_is_told),
         cmocka_unit_test(leaving_is_told_at_once),
