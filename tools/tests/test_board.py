@@ -151,7 +151,8 @@ class Console(unittest.TestCase):
         self.run.stdin.close()
         self.run.stdin = None
         self.assertEqual(self.read(self.board(), b"help"), b"\x15help")
-        self.assertEqual(self.run.communicate(timeout=60), (b"", b""))
+        out, err = self.run.communicate(timeout=60)
+        self.assertEqual((self.run.returncode, out, b"no answer from the board" in err), (1, b"", True))
 
     def test_a_board_that_hangs_up(self):
         self.start(subprocess.PIPE)
