@@ -205,9 +205,11 @@ static void look_at_network(struct fk_firmware *f) {
     if (*fk_net_address(&f->net) != '\0') fk_node_network_changed(&f->node);
 }
 
-/* Without an address an attempt to connect would only fail and lengthen the next delay. */
+/* Without cable or address an attempt to connect would only fail, for a reason that is not the
+ * one, and lengthen the next delay. */
 static bool may_step(const struct fk_firmware *f) {
-    return f->node.client.state != FK_LINK_DOWN || *fk_net_address(&f->net) != '\0';
+    return f->node.client.state != FK_LINK_DOWN ||
+           (fk_net_link(&f->net) && *fk_net_address(&f->net) != '\0');
 }
 
 static bool step_node(struct fk_firmware *f) {
