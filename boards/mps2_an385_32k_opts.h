@@ -1,5 +1,6 @@
-/* The mps2-an385 with 32 KB of RAM for everything, stack and heap included: for API servers with P-256
- * certificates. The heap has room for what was measured (board_heap_peak_bytes) and a tenth. */
+/* The mps2-an385 with 32 KB of RAM for everything, stack and heap included: for API servers with
+ * P-256 certificates. The heap has room for what was measured (board_heap_peak_bytes) and a tenth.
+ */
 #ifndef FK_BOARDS_MPS2_AN385_32K_OPTS_H
 #define FK_BOARDS_MPS2_AN385_32K_OPTS_H
 
