@@ -348,6 +348,34 @@ func TestBoardWithoutSeed(t *testing.T) {
 	})
 }
 
+// Boards check signatures by RSA keys, and have none of their own. tools/provision
+// says so at once; who pastes such a key learns it at the next start.
+func TestOwnRSAKeyIsRefused(t *testing.T) {
+	onBoards(t, func(t *testing.T, c *circuit, name string) {
+		s := newStage(t)
+		c.Start(t, s.node(t, name))
+		c.journal.wait(t, 0, "lease claimed")
+		s.rsaClient = true
+		paste := "set key\n" + keyOf(t, s.node(t, name).Kubeconfig) + "."
+		for _, text := range []string{strings.ReplaceAll(paste, "\n", "\r"), "save"} {
+			if _, err := c.board.Command(soon(t), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.flash = ""
+		from, connections := c.journal.now(), len(s.proxy.Connections())
+		c.reboot(t)
+		e := c.journal.wait(t, from, "no key could be read: it must be P-256")
+		if e.Level != "ERROR" || e.field("what") != "client-key" {
+			t.Errorf("log: %s", e.Text)
+		}
+		c.CheckHealth(t)
+		if n := len(s.proxy.Connections()) - connections; n != 0 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
 // Whatever the flash holds, the board comes up: with its settings, or without.
 func TestFlashIsBroken(t *testing.T) {
 	onBoards(t, func(t *testing.T, c *circuit, name string) {

@@ -56,7 +56,7 @@ var lacks = map[trait]string{
 	hasProcess: "it is no process of this machine",
 	hasTokens:  "it takes certificates only",
 	hasClock:   "it has no clock before the first reply",
-	hasRSAKeys: "its heap is too small for an RSA key of its own",
+	hasRSAKeys: "it knows no RSA key of its own",
 	canLeave:   "its power is cut: it has no goodbye",
 	isBoard:    "it has no reset button, cable or console",
 }

@@ -47,6 +47,10 @@
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
+#else /* instead of a list of 190; of these, too, only those built in are offered */
+#define MBEDTLS_SSL_CIPHERSUITES                                                                   \
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384,                    \
+        MBEDTLS_TLS1_3_AES_128_GCM_SHA256
 #endif
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE /* passes middleboxes that only know 1.2 */
@@ -63,20 +67,22 @@
 /* ---- Certificates ---------------------------------------------------------------------------- */
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
-#define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
-#define MBEDTLS_X509_CREATE_C
-#define MBEDTLS_X509_CSR_WRITE_C
-#define MBEDTLS_X509_CRT_WRITE_C /* the kubelet port's self-signed certificate; CAs in tests */
 #define MBEDTLS_X509_REMOVE_INFO
-#define MBEDTLS_PEM_PARSE_C
-#define MBEDTLS_PEM_WRITE_C
-#define MBEDTLS_BASE64_C
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
+#if !FK_TLS_P256M /* boards write none, and src/firmware/pem.h makes DER of what they are given */
+#define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
+#define MBEDTLS_X509_CREATE_C
+#define MBEDTLS_X509_CSR_WRITE_C
+#define MBEDTLS_X509_CRT_WRITE_C /* the kubelet port's self-signed certificate; CAs in tests */
 #define MBEDTLS_PK_WRITE_C
+#define MBEDTLS_PEM_PARSE_C
+#define MBEDTLS_PEM_WRITE_C
+#define MBEDTLS_BASE64_C
+#endif
 
 /* ---- Public keys: what API servers present ----------------------------------------------------
  */
@@ -89,7 +95,9 @@
 
 #if FK_TLS_P256M
 /* Boards: P-256 by p256-m, whose numbers live on the stack (-2.5 KB of heap at the handshake's
- * peak, -10 KB of flash), and no other curve. What PSA then has is in the second file. */
+ * peak, -10 KB of flash), and no other curve, nor RSA keys of its own. What PSA then has is in the
+ * second file. */
+#define FK_RSA_VERIFY_ONLY /* mbedtls-1-rsa-verify-only.patch: the RSA keys are others' */
 #define MBEDTLS_PSA_P256M_DRIVER_ENABLED
 #define MBEDTLS_USE_PSA_CRYPTO
 #define MBEDTLS_PSA_CRYPTO_CONFIG
@@ -107,7 +115,9 @@
 #endif
 
 /* ---- Symmetric ------------------------------------------------------------------------------- */
+#if !FK_TLS_P256M /* boards: PSA goes past it, to GCM */
 #define MBEDTLS_CIPHER_C
+#endif
 #define MBEDTLS_AES_C
 #define MBEDTLS_AES_ROM_TABLES /* 8 KB of tables in flash instead of RAM */
 #if FK_TLS_P256M               /* boards: GCM only encrypts, and a quarter of the tables does */

@@ -54,8 +54,15 @@ static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t 
 }
 
 /* Mbed TLS tells these apart only by where it stumbled. */
-static const char UNREADABLE[] =
-    "no certificate could be read: it must be PEM or DER, whole, of a P-256, P-384 or RSA key";
+#define UNREADABLE                                                                                 \
+    (FK_TLS_P256M                                                                                  \
+         ? "no certificate could be read: it must be whole, and of a P-256 or RSA key"             \
+         : "no certificate could be read: it must be PEM or DER, whole, of a P-256, P-384 or RSA " \
+           "key")
+#define UNREADABLE_KEY                                                                             \
+    (FK_TLS_P256M                                                                                  \
+         ? "no key could be read: it must be P-256; this build knows no RSA key of its own"        \
+         : "no key could be read: it must be P-256, P-384 or RSA, in PEM or DER")
 
 static int load_ca(struct fk_tls *t) {
     const int ret = parse_certificates(&t->ca, t->cfg.ca, t->cfg.ca_len);
@@ -79,8 +86,7 @@ static int load_key(struct fk_tls *t) {
     }
     int ret = mbedtls_pk_parse_key(&t->key, c->key, c->key_len, NULL, 0, fk_crypto_random, NULL);
     if (ret != 0) {
-        return refuse(t, "no key could be read: it must be P-256, P-384 or RSA, in PEM or DER", KEY,
-                      ret);
+        return refuse(t, UNREADABLE_KEY, KEY, ret);
     }
     if (c->pair_unchecked) {
         return 0;
