@@ -50,15 +50,21 @@ static void put_ip(struct fk_writer *w, const uint8_t *p, size_t len) {
     }
 }
 
+/* The peer's bytes do not reach a terminal raw, nor pass for what we put between them. */
+static void put_readable(struct fk_writer *w, const mbedtls_asn1_buf *text) {
+    for (size_t i = 0; i < text->len; i++) {
+        const uint8_t c = text->p[i];
+        fk_put_str(w, c != 0 && strchr(",+=\\", c) != NULL ? "\\" : "");
+        fk_put_char(w, c >= ' ' && c < 0x7f ? (char)c : '?');
+    }
+}
+
 static void put_san(struct fk_writer *w, const mbedtls_x509_sequence *san) {
     if (san_type(san) == MBEDTLS_X509_SAN_IP_ADDRESS) {
         put_ip(w, san->buf.p, san->buf.len);
         return;
     }
-    for (size_t i = 0; i < san->buf.len; i++) { /* the peer's bytes do not reach a terminal raw */
-        const uint8_t c = san->buf.p[i];
-        fk_put_char(w, c > ' ' && c < 0x7f ? (char)c : '?');
-    }
+    put_readable(w, &san->buf);
 }
 
 static void names_text(char buf[NAMES_CAP], const mbedtls_x509_crt *crt) {
@@ -159,10 +165,36 @@ static const char *message_for(const struct fk_tls *t, const mbedtls_x509_crt *c
     return message_of(flags);
 }
 
-static void dn_text(char buf[NAME_CAP], const mbedtls_x509_name *name) {
-    if (mbedtls_x509_dn_gets(buf, NAME_CAP, name) < 0) {
-        memcpy(buf, "(too long)", sizeof "(too long)");
+/* The last byte of those of X.520 (2.5.4.x) that certificates of clusters have. */
+static const struct {
+    uint8_t id;
+    char name[3];
+} attributes[] = {{3, "CN"}, {6, "C"}, {7, "L"}, {8, "ST"}, {10, "O"}, {11, "OU"}};
+
+static void put_attribute(struct fk_writer *w, const mbedtls_asn1_buf *oid) {
+    for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
+        if (oid->len == MBEDTLS_OID_SIZE(MBEDTLS_OID_AT) + 1 &&
+            memcmp(oid->p, MBEDTLS_OID_AT, oid->len - 1) == 0 &&
+            oid->p[oid->len - 1] == attributes[i].id) {
+            fk_put_str(w, attributes[i].name);
+            return;
+        }
     }
+    fk_put_char(w, '?');
+}
+
+/* Much as RFC 4514 has it, for people: what is not ASCII is a question mark each byte. Our own
+ * since that of Mbed TLS knows twenty attributes and brings printf along, 3 KB. */
+static void dn_text(char buf[NAME_CAP], const mbedtls_x509_name *name) {
+    struct fk_writer w;
+    fk_writer_init(&w, buf, NAME_CAP);
+    for (; name != NULL && name->oid.p != NULL; name = name->next) {
+        fk_put_str(&w, w.len == 0 ? "" : ", ");
+        put_attribute(&w, &name->oid);
+        fk_put_char(&w, '=');
+        put_readable(&w, &name->val);
+    }
+    (void)fk_writer_finish(&w);
 }
 
 static void fingerprint_text(char hex[65], const mbedtls_x509_crt *crt) {

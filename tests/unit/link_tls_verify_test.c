@@ -39,6 +39,23 @@ static void by_an_unknown_ca(void **state) {
             "issuer=CN=other", "subject=CN=kube-apiserver");
 }
 
+static void names_of_all_kinds(void **state) {
+    (void)state;
+    REFUSED(&id.other_ca,
+            SPEC(.subject = "C=DE,ST=BY,L=M,O=a\\, b,OU=x\\+y=z,CN=\\C3\\A4\\1B,emailAddress=a@b",
+                 .dns = {"api.example"}),
+            "subject=C=DE, ST=BY, L=M, O=a\\, b, OU=x\\+y\\=z, CN=???, ?=a@b");
+    /* Of a long one, the first 127 bytes. */
+#define HALF "==============================="
+#define HALF_SHOWN                                                                                 \
+    "\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\=\\="   \
+    "\\="
+    REFUSED(&id.other_ca, SPEC(.subject = "CN=" HALF HALF, .dns = {"api.example"}),
+            "subject=CN=" HALF_SHOWN HALF_SHOWN " issuer=CN=other");
+    REFUSED(&id.other_ca, SPEC(.subject = "CN=" HALF HALF "=", .dns = {"api.example"}),
+            "subject=CN=" HALF_SHOWN HALF_SHOWN " issuer=CN=other");
+}
+
 static void by_a_ca_of_the_same_name(void **state) {
     (void)state;
     REFUSED(&id.same_name_ca, SPEC(.dns = {"api.example"}), "made anew", "issuer=CN=kubernetes");
@@ -453,6 +470,7 @@ static void keys_stay_out_of_the_log(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(by_an_unknown_ca, world_setup),
+        cmocka_unit_test_setup(names_of_all_kinds, world_setup),
         cmocka_unit_test_setup(by_a_ca_of_the_same_name, world_setup),
         cmocka_unit_test_setup(self_signed_leaf, world_setup),
         cmocka_unit_test_setup(expired, world_setup),
