@@ -204,6 +204,18 @@ static void look_at_link(struct fk_net *n) {
     }
 }
 
+/* Chips need up to 3 s to find a partner. */
+#define FIRST_LINK_MS 5000
+
+static void look_for_first_link(struct fk_net *n) {
+    const bool waits = n->changes == 0 && n->beats >= FIRST_LINK_MS / BEAT_MS;
+    if (waits && !n->waits_for_link) {
+        fk_log(n->config.log, FK_WARN, "no link",
+               FK_STR("advice", "plug the cable in, at both ends"));
+    }
+    n->waits_for_link = waits;
+}
+
 static const ip_addr_t *current_address(const struct fk_net *n) {
 #if LWIP_IPV6
     for (s8_t i = 1; ip4_addr_isany(netif_ip4_addr(&n->netif)) && i < LWIP_IPV6_NUM_ADDRESSES;
@@ -331,6 +343,7 @@ bool fk_net_step(struct fk_net *n) {
     }
     run_timers(n);
     look_at_address(n);
+    look_for_first_link(n);
     look_at_dhcp(n);
     return moved == FK_NET_FRAMES_PER_STEP;
 }

@@ -52,7 +52,8 @@ struct fk_net {
     ip_addr_t known; /* the address that was logged; any: none */
     ip4_addr_t known_gateway;
     bool link;
-    bool waits_for_dhcp; /* and the log says so */
+    bool waits_for_link; /* the log says so; of the first link only */
+    bool waits_for_dhcp; /* likewise */
     char address[IPADDR_STRLEN_MAX];
 };
 

@@ -48,7 +48,10 @@ static void without_an_address_there_is_none(void **state) {
     assert_int_equal(net_world_end(&world), 0);
     net_peer_init(peer);
     assert_int_equal(net_world_begin(&world, "node-1"), 0);
-    net_world_run(&world, 60000);
+    net_world_run(&world, 4900);
+    assert_string_equal(world.lines, "");
+    net_world_run(&world, 55100);
+    assert_string_equal(world.lines, "no link advice=plug the cable in, at both ends\n"); /* once */
     assert_int_equal(peer->frames, 0); /* no link: nothing is sent */
     assert_string_equal(fk_net_address(&world.net), "");
     assert_false(fk_net_link(&world.net));
