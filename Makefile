@@ -25,12 +25,12 @@ SOURCES = $(shell find src drivers boards ports tests fuzz bench -name '*.[ch]' 
 help: ## list these targets
 	@echo 'femtokubelet: a Kubernetes kubelet for microcontrollers'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(if $(BOARD),demo-board,release) ## a real control plane and a node of ours in it, to look at with kubectl
 	@$(if $(BOARD),,tools/demo)
 
-demo-board: release firmware ## (or demo BOARD=qemu) the same, and the firmware on a board in QEMU
+demo-board: release firmware ## the same, and the firmware on a board in QEMU (or make demo BOARD=qemu)
 	@tools/demo --board
 
 test: setup deps check-tools check-layers check-fmt ## all tests and checks; what CI runs
