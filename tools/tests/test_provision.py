@@ -331,6 +331,9 @@ class Silent(Files):
             line.read.return_value = b""
             with self.subTest(text=text), self.assertRaisesRegex(provision.Trouble, f"any more; {said}$"):
                 provision.Console(line, 0.05).command(text)
+            line.read.side_effect = provision.Lost("board: gone")
+            with self.subTest(text=text), self.assertRaisesRegex(provision.Trouble, f"gone; {said}$"):
+                provision.Console(line, 0.05).command(text)
 
     def test_nobody_there(self):
         rows = (
