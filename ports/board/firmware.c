@@ -126,7 +126,7 @@ static const char *start_tls(struct fk_firmware *f) {
         .pair_unchecked = true,
         .log = &f->log,
     };
-    return fk_tls_init(&f->tls, &config) == 0 ? NULL : "TLS cannot start: see the line above";
+    return fk_tls_init(&f->tls, &config) == 0 ? NULL : "TLS cannot start: the log says why";
 }
 
 static const char *start_node(struct fk_firmware *f, uint64_t seed) {
@@ -142,7 +142,7 @@ static const char *start_node(struct fk_firmware *f, uint64_t seed) {
         .log = &f->log,
         .seed = seed,
     };
-    return fk_node_init(&f->node, &setup) == 0 ? NULL : "a setting was refused: see the line above";
+    return fk_node_init(&f->node, &setup) == 0 ? NULL : "a setting was refused: the log says which";
 }
 
 static void start(struct fk_firmware *f) {

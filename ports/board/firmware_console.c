@@ -171,7 +171,7 @@ void fk_firmware_console_init(struct fk_firmware *f) {
     fk_console_init(&f->console, &ops, f, &f->store);
     log_start(f);
     if (err != 0)
-        fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", fk_err_text(err)));
+        fk_log(&f->log, FK_ERROR, "no flash for settings", FK_STR("reason", "none is usable"));
 }
 
 /* ---- the Node object ----------------------------------------------------------------------------
