@@ -3,8 +3,15 @@
 #ifndef FK_BOARDS_MPS2_AN385_H
 #define FK_BOARDS_MPS2_AN385_H
 
+#include "opts.h" /* a build may have its own values */
+
 #define BOARD_NAME "mps2-an385"
 #define BOARD_CPU_HZ 25000000
+
+/* RAM that the program may use, as Kubernetes writes it; ports/qemu/mps2.ld. */
+#ifndef BOARD_RAM_TEXT
+#define BOARD_RAM_TEXT "96Ki"
+#endif
 
 /* Code memory is 4 MB of static RAM at 0 that the debugger (or -kernel) loads: the program has the
  * lower half, the upper half begins with what stands for the settings' flash. */

@@ -103,7 +103,10 @@ static const char *start_network(struct fk_firmware *f) {
                                          .mono_ms = port_mono_ms,
                                          .entropy = port_entropy,
                                          .log = &f->log};
-    if (fk_net_init(&f->net, &config) != 0) return "the Ethernet chip does not answer";
+    const int err = fk_net_init(&f->net, &config);
+    if (err == FK_E_CONFIG) return "the Ethernet chip has no MAC address: see its EEPROM";
+    if (err != 0) f->again_ms = fk_after(machine_ms(), FK_BOARD_START_AGAIN_MS);
+    if (err != 0) return "the Ethernet chip does not answer: all begins anew in a minute";
     fk_tcp_lwip_init(&f->tcp, &f->net, f->settings.host, f->settings.port);
     return NULL;
 }
@@ -162,8 +165,8 @@ static void start(struct fk_firmware *f) {
  */
 
 /* In every round: a connection may last longer than the certificate. */
-static void look_at_own_certificate(struct fk_firmware *f, uint64_t now_ms) {
-    const int64_t wall_us = fk_client_now(&f->node.client, now_ms).wall_us;
+static void look_at_own_certificate(struct fk_firmware *f) {
+    const int64_t wall_us = fk_client_now(&f->node.client, machine_ms()).wall_us;
     if (wall_us == FK_WALL_UNKNOWN) return;
     const int64_t left_s = fk_tls_client_not_after(&f->tls) - wall_us / 1000000;
     const bool soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
@@ -177,11 +180,12 @@ static void look_at_own_certificate(struct fk_firmware *f, uint64_t now_ms) {
  * the time is looked at again as soon as they have, and when the time jumps. One that does not fit
  * the time that came over it ends the connection, and its time goes with it: kept, a server whose
  * clock was wrong once would be refused until the board is reset. */
-static void look_at_clock(struct fk_firmware *f, uint64_t now_ms) {
+static void look_at_clock(struct fk_firmware *f) {
     struct fk_client *client = &f->node.client;
     const uint32_t seen = client->stats.connects + client->clock.slips;
     if (seen == f->clock_seen || !client->clock.anchored) return;
     f->clock_seen = seen;
+    const uint64_t now_ms = machine_ms();
     const int64_t wall_us = fk_client_now(client, now_ms).wall_us;
     const int err = fk_tls_check_validity(&f->tls, wall_us);
     if (err == 0) return;
@@ -224,12 +228,12 @@ static bool step_node(struct fk_firmware *f) {
     return more || fk_tls_ready(&f->tls);
 }
 
-static bool step_network(struct fk_firmware *f, uint64_t now_ms) {
+static bool step_network(struct fk_firmware *f) {
     bool more = fk_net_step(&f->net);
     look_at_network(f);
     if (may_step(f)) more = step_node(f) || more;
-    look_at_clock(f, now_ms);
-    look_at_own_certificate(f, now_ms);
+    look_at_clock(f);
+    look_at_own_certificate(f);
     explain_loss(f);
     return more;
 }
@@ -261,6 +265,7 @@ static void rest(struct fk_firmware *f) {
 
 _Noreturn void fk_firmware_run(void) {
     struct fk_firmware *f = &fw;
+    f->again_ms = FK_NEVER;
     fk_heap_init(&f->heap, heap_bytes, sizeof heap_bytes);
     fk_tls_use_heap(&f->heap); /* and whatever else asks Mbed TLS, entropy to begin with */
     (void)fk_led_set(&f->led, FK_LED_SELF_TEST, (uint32_t)machine_ms());
@@ -269,11 +274,11 @@ _Noreturn void fk_firmware_run(void) {
     machine_watchdog_start();
     start(f);
     for (;;) {
-        const uint64_t now_ms = machine_ms();
         bool more = step_console(f);
-        if (f->started) more = step_network(f, now_ms) || more;
+        if (f->started) more = step_network(f) || more;
         show(f);
         machine_watchdog_feed(); /* here and nowhere else: a whole round was done */
+        if (machine_ms() >= f->again_ms) machine_reboot();
         if (!more) rest(f);
     }
 }

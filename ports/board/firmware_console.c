@@ -96,6 +96,7 @@ static void put_network(struct fk_firmware *f, struct fk_console *c) {
     fk_console_pair(c, "rx-frames", NULL, n.rx_frames);
     fk_console_pair(c, "rx-errors", NULL, n.rx_errors);
     fk_console_pair(c, "rx-dropped", NULL, n.rx_dropped);
+    fk_console_pair(c, "rx-no-buffer", NULL, fk_net_dropped(&f->net));
     fk_console_pair(c, "tx-frames", NULL, n.tx_frames);
     fk_console_pair(c, "tx-errors", NULL, n.tx_errors);
     fk_console_pair(c, "tx-dropped", NULL, n.tx_dropped);

@@ -8,7 +8,7 @@
 #include "link/tcp_lwip.h"
 #include "link/tls.h"
 
-/* The one heap, for TLS and HTTP/2, bytes. A handshake with an RSA-2048 server must fit, 17,032. */
+/* The one heap, for TLS and HTTP/2, bytes. A handshake with an RSA-2048 server must fit, 15,848. */
 #ifndef FK_BOARD_HEAP_BYTES
 #define FK_BOARD_HEAP_BYTES 18432
 #endif
@@ -17,6 +17,10 @@
 #ifndef FK_BOARD_MEMORY_PRESSURE_BYTES
 #define FK_BOARD_MEMORY_PRESSURE_BYTES 1024
 #endif
+
+/* A chip that does not answer may do so after a reset, which comes so much later, ms: time to look
+ * at the console. */
+#define FK_BOARD_START_AGAIN_MS 60000
 
 /* How long before its end the client certificate is a reason to look, seconds. */
 #define FK_BOARD_CERTIFICATE_WARNING_S (INT64_C(7) * 24 * 3600)
@@ -35,6 +39,7 @@ struct fk_firmware {
     struct fk_node node;
 
     bool started;        /* the node runs */
+    uint64_t again_ms;   /* when to reboot because starting failed; FK_NEVER: not */
     const char *trouble; /* why it does not although there are settings; static text */
     char why[96];        /* what is wrong with the settings */
     bool certificate_ends_soon;

@@ -18,7 +18,7 @@ const struct machine_facts machine_facts = {
     .image = "femtokubelet " FK_VERSION " (mps2-an385 in QEMU, " CORE ")",
     .architecture = "arm",
     .cpu = "25m",
-    .memory = "96Ki",
+    .memory = BOARD_RAM_TEXT,
 };
 
 /* ---- Ethernet -----------------------------------------------------------------------------------
