@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"femtokubelet.dev/e2e/board"
@@ -183,7 +184,7 @@ func (t *trial) begin(ctx context.Context) ([]figure, error) {
 	if err := errors.Join(b.Start(), b.Provision(ctx, settings), b.Kill(), b.Start(), b.Link(false)); err != nil {
 		return nil, err
 	}
-	idle, err1 := heapWhen(ctx, b, "not connected")
+	idle, err1 := heapWhen(ctx, b, "no link")
 	err2 := b.Link(true)
 	opened, err3 := heapWhen(ctx, b, "connecting")
 	return []figure{
@@ -201,7 +202,7 @@ func heapWhen(ctx context.Context, b *board.Board, state string) (float64, error
 		if err != nil {
 			return 0, fmt.Errorf("a board that is %s: %w", state, err)
 		}
-		if s["state"] == state {
+		if strings.HasPrefix(s["state"], state) {
 			return strconv.ParseFloat(s["heap-used"], 64)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {

@@ -65,13 +65,22 @@ static void reboot(void *ctx) {
 
 static const char *reset_text(void) { return fk_reset_text(machine_reset_record()->reason); }
 
+static const char *down_text(const struct fk_firmware *f) {
+    if (!fk_net_link(&f->net)) return "no link: plug the cable in, at both ends";
+    if (*fk_net_address(&f->net) == '\0') return "no address: is there a DHCP server?";
+    return "not connected: see the log for the reason";
+}
+
 static const char *state_text(const struct fk_firmware *f) {
     if (f->trouble != NULL) return f->trouble;
     if (!f->started) return f->why;
     switch (f->node.client.state) {
-    case FK_LINK_DOWN: return "not connected";
+    case FK_LINK_DOWN: return down_text(f);
     case FK_LINK_CONNECTING: return "connecting";
-    case FK_LINK_UP: return "connected";
+    case FK_LINK_UP:
+        return fk_lease_overdue(&f->node.lease, machine_ms(), FK_NEVER)
+                   ? "connected, but the Lease is overdue"
+                   : "connected";
     case FK_LINK_DRAINING: return "changing the connection";
     case FK_LINK_LEAVING: return "leaving";
     }

@@ -171,7 +171,9 @@ static void set_text(struct fk_console *c, const struct fk_setting *setting,
 static void set(struct fk_console *c, struct fk_bytes rest) {
     const struct fk_bytes name = take_word(&rest);
     const struct fk_setting *setting = fk_setting_find(name);
-    if (setting == NULL) {
+    if (name.len == 0) {
+        fk_console_answer_error(c, "type set NAME VALUE; show lists the names");
+    } else if (setting == NULL) {
         answer_unknown(c, "setting", name);
     } else if (setting->kind == FK_SETTING_PEM) {
         if (rest.len == 0) set_pem(c, setting);
@@ -190,6 +192,10 @@ static void set(struct fk_console *c, struct fk_bytes rest) {
 static void unset(struct fk_console *c, struct fk_bytes rest) {
     const struct fk_bytes name = take_word(&rest);
     const struct fk_setting *setting = fk_setting_find(name);
+    if (name.len == 0) {
+        fk_console_answer_error(c, "type unset NAME; show lists the names");
+        return;
+    }
     if (setting == NULL) {
         answer_unknown(c, "setting", name);
         return;
