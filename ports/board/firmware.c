@@ -129,7 +129,11 @@ static const char *start_tls(struct fk_firmware *f) {
         .pair_unchecked = true,
         .log = &f->log,
     };
-    return fk_tls_init(&f->tls, &config) == 0 ? NULL : "TLS cannot start: the log says why";
+    const int err = fk_tls_init(&f->tls, &config);
+    if (err == 0) /* once: it is compared in every round, and a date takes divisions */
+        f->certificate_warn_us =
+            (fk_tls_client_not_after(&f->tls) - FK_BOARD_CERTIFICATE_WARNING_S) * 1000000;
+    return err == 0 ? NULL : "TLS cannot start: the log says why";
 }
 
 static const char *start_node(struct fk_firmware *f, uint64_t seed) {
@@ -168,11 +172,10 @@ static void start(struct fk_firmware *f) {
 static void look_at_own_certificate(struct fk_firmware *f) {
     const int64_t wall_us = fk_client_now(&f->node.client, machine_ms()).wall_us;
     if (wall_us == FK_WALL_UNKNOWN) return;
-    const int64_t left_s = fk_tls_client_not_after(&f->tls) - wall_us / 1000000;
-    const bool soon = left_s < FK_BOARD_CERTIFICATE_WARNING_S;
+    const bool soon = wall_us > f->certificate_warn_us;
     if (soon && !f->certificate_ends_soon)
         fk_log(&f->log, FK_WARN, "the client certificate expires soon: provision a new one",
-               FK_INT("hours_left", left_s / 3600));
+               FK_INT("hours_left", (fk_tls_client_not_after(&f->tls) - wall_us / 1000000) / 3600));
     f->certificate_ends_soon = soon;
 }
 
@@ -224,7 +227,7 @@ static bool step_node(struct fk_firmware *f) {
     if (up_before && f->node.client.state >= FK_LINK_UP && took_us > f->max_step_us)
         f->max_step_us = took_us;
     if (f->ready_busy_us == 0 && f->node.status.ready_reported == FK_CONDITION_TRUE)
-        f->ready_busy_us = machine_us() - f->slept_us;
+        f->ready_busy_us = machine_us() - f->slept_us - f->written_us;
     return more || fk_tls_ready(&f->tls);
 }
 

@@ -38,10 +38,11 @@ struct fk_firmware {
     struct fk_tls tls;
     struct fk_node node;
 
-    bool started;        /* the node runs */
-    uint64_t again_ms;   /* when to reboot because starting failed; FK_NEVER: not */
-    const char *trouble; /* why it does not although there are settings; static text */
-    char why[96];        /* what is wrong with the settings */
+    bool started;                /* the node runs */
+    uint64_t again_ms;           /* when to reboot because starting failed; FK_NEVER: not */
+    const char *trouble;         /* why it does not although there are settings; static text */
+    char why[96];                /* what is wrong with the settings */
+    int64_t certificate_warn_us; /* wall time from which on its end is near */
     bool certificate_ends_soon;
     uint32_t renewals_shown;
     uint32_t clock_seen; /* connections and jumps of the clock that look_at_clock knows */
@@ -50,6 +51,7 @@ struct fk_firmware {
 
     /* figures */
     uint64_t slept_us;
+    uint64_t written_us;    /* spent on the serial line */
     uint64_t ready_busy_us; /* time awake until the server knew us Ready; 0: not yet */
     uint32_t sleeps;
     uint32_t max_step_us; /* longest fk_node_step while connected */
