@@ -122,6 +122,10 @@ func (t *trial) peaks(ctx context.Context, d time.Duration, label string) ([]fig
 		return nil, err
 	}
 	defer end()
+	// The start's second report goes out some 20 s after the first.
+	if err := sleep(ctx, 2*settled); err != nil {
+		return nil, err
+	}
 	each, err := perRenewal(ctx, b, d)
 	if err != nil {
 		return nil, err
