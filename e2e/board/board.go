@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"femtokubelet.dev/e2e/launch"
 )
 
 // How a board in QEMU's user network sees that network.
@@ -187,7 +189,7 @@ func (b *Board) Start() error {
 	if b.opts.Wrap != nil {
 		b.opts.Wrap(l.command)
 	}
-	err = Launch(l.command)
+	err = launch.Start(l.command)
 	letGo(&wires.theirs) // or we would not see its end
 	if err != nil {
 		return errors.Join(err, wires.close())

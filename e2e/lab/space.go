@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"femtokubelet.dev/e2e/launch"
 )
 
 // ErrNotAllowed: this user may make no network namespace or tap device here.
@@ -116,30 +117,14 @@ func (s *space) ip(ctx context.Context, lines ...string) error {
 	return nil
 }
 
-// launcher starts commands from a thread that lives as long as we do, which
-// Pdeathsig needs: it is sent when the starting *thread* ends.
-var launcher = sync.OnceValue(func() chan func() {
-	requests := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for request := range requests {
-			request()
-		}
-	}()
-	return requests
-})
-
 // Start starts a command, inside the lab's network or not, such that it is
 // killed when the lab is closed or this process ends. The caller waits for it.
 func (s *space) Start(command *exec.Cmd) error {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	command.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	command.SysProcAttr.Setpgid = true
-	result := make(chan error)
-	launcher() <- func() { result <- command.Start() }
-	err := <-result
+	err := launch.Start(command)
 	if err == nil {
 		s.mu.Lock()
 		s.commands = append(s.commands, command)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"femtokubelet.dev/e2e/board"
+	"femtokubelet.dev/e2e/launch"
 )
 
 var linux = &kind{
@@ -88,7 +88,7 @@ func (p *process) Start(t *testing.T, s settings) {
 	p.command.Stderr = &p.journal
 	p.command.Stdout = &p.journal
 	p.done = make(chan struct{})
-	if err := board.Launch(p.command); err != nil {
+	if err := launch.Start(p.command); err != nil {
 		t.Fatal(err)
 	}
 	command, done := p.command, p.done

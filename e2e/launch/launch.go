@@ -1,4 +1,5 @@
-package board
+// Package launch starts programs that end with us.
+package launch
 
 import (
 	"os/exec"
@@ -18,10 +19,10 @@ var launcher = sync.OnceValue(func() chan func() {
 	return requests
 })
 
-// Launch starts a command that dies with us, also when we are killed. The
+// Start starts a command that dies with us, also when we are killed. The
 // kernel sends that signal when the *thread* ends that started the command, so
 // one that lives as long as we do starts them all.
-func Launch(command *exec.Cmd) error {
+func Start(command *exec.Cmd) error {
 	if command.SysProcAttr == nil {
 		command.SysProcAttr = &syscall.SysProcAttr{}
 	}
