@@ -5,7 +5,6 @@
 
 #include "opts.h" /* a build may have its own values */
 
-#define BOARD_NAME "mps2-an385"
 #define BOARD_CPU_HZ 25000000
 
 /* RAM that the program may use, as Kubernetes writes it; ports/qemu/mps2.ld. */
@@ -23,7 +22,6 @@
 /* Interrupt numbers. The watchdog's goes to NMI. */
 #define BOARD_UART_RX_IRQ 0
 #define BOARD_ETHERNET_IRQ 13
-#define BOARD_IRQ_COUNT 32
 
 /* CMSDK APB UART 0 (Arm DDI 0479). */
 #define BOARD_UART 0x40004000

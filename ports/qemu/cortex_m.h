@@ -26,7 +26,6 @@
 #define SCB_MMFAR REG(0xe000ed34)
 #define SCB_BFAR REG(0xe000ed38)
 #define SCB_CFSR_MSTKERR 0x10U
-#define SCB_CFSR_MMARVALID 0x80U
 
 #define MPU_TYPE REG(0xe000ed90)
 #define MPU_CTRL REG(0xe000ed94)
