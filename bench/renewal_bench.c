@@ -91,7 +91,10 @@ static const char *port_address(void *ctx) {
     return "192.0.2.7";
 }
 
-static const struct fk_port_ops port_ops = {port_mono_ms, certs_entropy, port_facts, port_address};
+static const struct fk_port_ops port_ops = {.mono_ms = port_mono_ms,
+                                            .entropy = certs_entropy,
+                                            .facts = port_facts,
+                                            .address = port_address};
 
 static void drop_line(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
                       size_t count) {

@@ -44,6 +44,115 @@
 #define FK_TLS_P256M 0
 #endif
 
+/* ---- The kubelet's own port (wire/http1_server, kubelet/server, link/tls_server) ------------- */
+
+/* Connections to us at once, count: those that ask regularly (API server, metrics-server,
+ * Prometheus) and a spare one. Costs FK_HTTP1_BUF and some 900 bytes each, and of the server's heap
+ * FK_SERVER_IN_BUF + FK_TLS_OUT_MAX + 1.5 KB while it is open. */
+#ifndef FK_SERVER_CONNECTIONS
+#define FK_SERVER_CONNECTIONS 4
+#endif
+
+/* What of a TLS record from a client is held at first, bytes of payload; a larger record (16 KB at
+ * most) makes that connection's buffer grow while the server's heap allows. A ClientHello with a
+ * post-quantum key share is 1.5 to 1.8 KB. */
+#ifndef FK_SERVER_IN_BUF
+#define FK_SERVER_IN_BUF 2048
+#endif
+
+/* A request's path, query and token together, bytes with their terminating zeros; afterwards the
+ * same memory holds what is being sent. A service account's token is 0.9 to 1.3 KB. */
+#ifndef FK_HTTP1_BUF
+#define FK_HTTP1_BUF 2048
+#endif
+
+/* Path and query, bytes (414 beyond), and all header lines of a request (431 beyond). */
+#ifndef FK_HTTP1_TARGET_MAX
+#define FK_HTTP1_TARGET_MAX 512
+#endif
+#ifndef FK_HTTP1_HEAD_MAX
+#define FK_HTTP1_HEAD_MAX 8192
+#endif
+
+/* A request's body, bytes (413 beyond). No endpoint wants one: it is read and dropped. */
+#ifndef FK_HTTP1_BODY_MAX
+#define FK_HTTP1_BODY_MAX 4096
+#endif
+
+/* One item of a document that is sent piece by piece (a metric family, a JSON object), bytes. */
+#ifndef FK_HTTP1_ITEM_MAX
+#define FK_HTTP1_ITEM_MAX 1024
+#endif
+
+/* Patience with clients, ms: for the handshake; from a request's first byte to its last; for room
+ * to send; between requests (Go's clients keep an idle connection for 90 s). */
+#ifndef FK_SERVER_HANDSHAKE_MS
+#define FK_SERVER_HANDSHAKE_MS 10000
+#endif
+#ifndef FK_SERVER_REQUEST_MS
+#define FK_SERVER_REQUEST_MS 10000
+#endif
+#ifndef FK_SERVER_SEND_MS
+#define FK_SERVER_SEND_MS 10000
+#endif
+#ifndef FK_SERVER_IDLE_MS
+#define FK_SERVER_IDLE_MS 120000
+#endif
+
+/* ---- Who may ask (kubelet/authn, kubelet/authz) ---------------------------------------------- */
+
+/* A user: name, UID and groups with their terminating zeros, bytes. A longer one is refused. */
+#ifndef FK_USER_MAX
+#define FK_USER_MAX 320
+#endif
+
+/* Remembered answers, count: tokens that are good and tokens that are not (kept apart, so that a
+ * flood of bad ones does not push out the good), what is allowed and what is not. FK_USER_MAX + 48,
+ * 48, 48 and 48 bytes each. */
+#ifndef FK_AUTHN_HITS
+#define FK_AUTHN_HITS 8
+#endif
+#ifndef FK_AUTHN_MISSES
+#define FK_AUTHN_MISSES 16
+#endif
+#ifndef FK_AUTHZ_ALLOWED
+#define FK_AUTHZ_ALLOWED 16
+#endif
+#ifndef FK_AUTHZ_DENIED
+#define FK_AUTHZ_DENIED 16
+#endif
+
+/* How long, as the kubelet has them (authentication-token-webhook-cache-ttl and
+ * authorization-webhook-cache-*-ttl), ms. */
+#define FK_AUTHN_HIT_MS 120000
+#define FK_AUTHN_MISS_MS 30000
+#define FK_AUTHZ_ALLOWED_MS 300000
+#define FK_AUTHZ_DENIED_MS 30000
+
+/* ---- Configuration from the cluster (kubelet/configmap), Events, the log ring ------------------
+ */
+
+/* The memory region that ConfigMaps write and /femto/memory shows, bytes. Twice in RAM: a change is
+ * checked whole before it counts. */
+#ifndef FK_MEMORY_BYTES
+#define FK_MEMORY_BYTES 1024
+#endif
+
+/* ConfigMaps that are watched, count. */
+#ifndef FK_CONFIGMAPS_MAX
+#define FK_CONFIGMAPS_MAX 2
+#endif
+
+/* Kinds of Events (reason and message) that are told apart within their window, count. */
+#ifndef FK_EVENTS_MAX
+#define FK_EVENTS_MAX 4
+#endif
+
+/* The node's own recent log lines, for /logs/, bytes. */
+#ifndef FK_LOG_RING
+#define FK_LOG_RING 16384
+#endif
+
 /* ---- HTTP/2 (wire/h2_client) -------------------------------------------------------------- */
 
 /* Our SETTINGS_HEADER_TABLE_SIZE: what the server's HPACK encoder may remember, bytes. Costs up to

@@ -137,7 +137,10 @@ static const char *start_tls(struct fk_firmware *f) {
 }
 
 static const char *start_node(struct fk_firmware *f, uint64_t seed) {
-    static const struct fk_port_ops ops = {port_mono_ms, port_entropy, port_facts, port_address};
+    static const struct fk_port_ops ops = {.mono_ms = port_mono_ms,
+                                           .entropy = port_entropy,
+                                           .facts = port_facts,
+                                           .address = port_address};
     fk_firmware_describe(f);
     const struct fk_node_setup setup = {
         .config = &f->settings.node,

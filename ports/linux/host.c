@@ -56,7 +56,10 @@ static const char *port_address(void *ctx) {
 }
 
 struct fk_port fk_host_port(struct fk_host *h) {
-    static const struct fk_port_ops ops = {port_mono_ms, fk_host_entropy, port_facts, port_address};
+    static const struct fk_port_ops ops = {.mono_ms = port_mono_ms,
+                                           .entropy = fk_host_entropy,
+                                           .facts = port_facts,
+                                           .address = port_address};
     return (struct fk_port){&ops, h};
 }
 

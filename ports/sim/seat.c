@@ -52,7 +52,8 @@ static const char *address(void *ctx) {
     return seat->address;
 }
 
-static const struct fk_port_ops port_ops = {mono_ms, entropy, facts, address};
+static const struct fk_port_ops port_ops = {
+    .mono_ms = mono_ms, .entropy = entropy, .facts = facts, .address = address};
 
 /* ---- power ---------------------------------------------------------------------------------- */
 

@@ -251,12 +251,16 @@ bool fk_client_wants_write(const struct fk_client *c) {
     return c->state >= FK_LINK_UP && c->blocked;
 }
 
-bool fk_client_ready(const struct fk_client *c) {
-    if (c->state != FK_LINK_UP) return false;
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
-        if (c->slots[i].stream == 0) return true;
-    return false;
+static size_t free_slots(const struct fk_client *c) {
+    size_t count = 0;
+    if (c->state != FK_LINK_UP) return 0;
+    for (size_t i = 0; i < FK_REQUESTS_MAX; i++) count += c->slots[i].stream == 0;
+    return count;
 }
+
+bool fk_client_ready(const struct fk_client *c) { return free_slots(c) > 0; }
+
+bool fk_client_spare(const struct fk_client *c) { return free_slots(c) > 1; }
 
 bool fk_client_idle(const struct fk_client *c) {
     for (size_t i = 0; i < FK_REQUESTS_MAX; i++)

@@ -145,6 +145,10 @@ bool fk_client_wants_write(const struct fk_client *c);
 /* Whether submit would be accepted now. */
 bool fk_client_ready(const struct fk_client *c);
 
+/* Whether it would be, and one more after that: what can wait leaves the last slot to what cannot.
+ */
+bool fk_client_spare(const struct fk_client *c);
+
 /* No request is under way, so nothing refers to the texts of config. */
 bool fk_client_idle(const struct fk_client *c);
 

@@ -1,21 +1,25 @@
 #include "kubelet/node.h"
 
+#include "base/assert.h"
 #include "base/err.h"
 
 /* In order of urgency: the Lease first, since it is what keeps the node Ready. */
-enum { LEASE, REGISTER, STATUS, DUTIES };
+enum { LEASE, REGISTER, STATUS, EXTRA };
 
-struct duty {
-    const struct fk_duty_ops *ops;
-    void *self;
-};
+static int duty_count(const struct fk_node *n) { return EXTRA + n->extra_count; }
 
-static struct duty duty_of(struct fk_node *n, int which) {
+static struct fk_duty duty_of(struct fk_node *n, int which) {
     switch (which) {
-    case LEASE: return (struct duty){&fk_lease_ops, &n->lease};
-    case REGISTER: return (struct duty){&fk_register_ops, &n->registration};
-    default: return (struct duty){&fk_status_ops, &n->status};
+    case LEASE: return (struct fk_duty){&fk_lease_ops, &n->lease};
+    case REGISTER: return (struct fk_duty){&fk_register_ops, &n->registration};
+    case STATUS: return (struct fk_duty){&fk_status_ops, &n->status};
+    default: return n->extra[which - EXTRA];
     }
+}
+
+void fk_node_add_duty(struct fk_node *n, const struct fk_duty_ops *ops, void *self) {
+    FK_ASSERT(n->extra_count < FK_EXTRA_DUTIES_MAX);
+    n->extra[n->extra_count++] = (struct fk_duty){ops, self};
 }
 
 /* ---- facts ---------------------------------------------------------------------------------- */
@@ -102,7 +106,8 @@ static uint64_t due_of(const struct fk_node *n, int which) {
     switch (which) {
     case LEASE: return fk_lease_ops.due(&n->lease);
     case REGISTER: return n->status.in_flight ? FK_NEVER : fk_register_ops.due(&n->registration);
-    default: return status_must_wait(n) ? FK_NEVER : fk_status_ops.due(&n->status);
+    case STATUS: return status_must_wait(n) ? FK_NEVER : fk_status_ops.due(&n->status);
+    default: return n->extra[which - EXTRA].ops->due(n->extra[which - EXTRA].self);
     }
 }
 
@@ -115,9 +120,10 @@ static void submit(struct fk_node *n, struct fk_now now, const struct fk_request
 }
 
 static bool work(struct fk_node *n, struct fk_now now) {
-    for (int which = 0; which < DUTIES; which++) {
+    for (int which = 0; which < duty_count(n); which++) {
         if (due_of(n, which) > now.mono_ms) continue;
-        const struct duty duty = duty_of(n, which);
+        if (which != LEASE && !fk_client_spare(&n->client)) return false; /* the last slot is its */
+        const struct fk_duty duty = duty_of(n, which);
         struct fk_request request;
         if (duty.ops->request(duty.self, now, &request)) submit(n, now, &request);
         return true;
@@ -143,8 +149,9 @@ bool fk_node_step(struct fk_node *n) {
 
 uint64_t fk_node_due(const struct fk_node *n) {
     uint64_t due_ms = fk_sooner(fk_client_due(&n->client), n->look_ms);
-    for (int which = 0; which < DUTIES && may_ask(n); which++)
-        due_ms = fk_sooner(due_ms, due_of(n, which));
+    if (!may_ask(n)) return due_ms;
+    const int count = fk_client_spare(&n->client) ? duty_count(n) : LEASE + 1;
+    for (int which = 0; which < count; which++) due_ms = fk_sooner(due_ms, due_of(n, which));
     return due_ms;
 }
 

@@ -31,6 +31,15 @@ struct fk_node_setup {
     uint64_t seed; /* for jitter; from the port's entropy, or the simulator's dice */
 };
 
+/* Duties that a port adds to those of every node (the server's reviews, Events, ConfigMaps), count.
+ */
+#define FK_EXTRA_DUTIES_MAX 6
+
+struct fk_duty {
+    const struct fk_duty_ops *ops;
+    void *self;
+};
+
 struct fk_node {
     const struct fk_node_config *config;
     struct fk_port port;
@@ -48,10 +57,16 @@ struct fk_node {
     uint64_t gateway_id;
     uint64_t ghost_ms; /* when the gateway changed; FK_NEVER: never */
     bool leaving;
+    struct fk_duty extra[FK_EXTRA_DUTIES_MAX];
+    uint8_t extra_count;
 };
 
 /* 0, or FK_E_CONFIG with the reason logged. */
 int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup);
+
+/* One more duty, which must stay; after those of the node in urgency, and after those added before.
+ */
+void fk_node_add_duty(struct fk_node *n, const struct fk_duty_ops *ops, void *self);
 
 /* Does at most one bounded piece of work. True: call again at once; false: sleep until due, or
  * until the pipe has news. */

@@ -43,8 +43,17 @@ static void put_system(const struct fk_system_info *s, struct fk_json *j) {
     fk_json_object_end(j);
 }
 
+static void put_daemon_endpoints(const struct fk_node_config *c, struct fk_json *j) {
+    fk_json_object(j, "daemonEndpoints");
+    fk_json_object(j, "kubeletEndpoint");
+    fk_json_i64(j, "Port", c->kubelet_port);
+    fk_json_object_end(j);
+    fk_json_object_end(j);
+}
+
 /* What is the same from boot to shutdown. */
 static void put_standing(const struct fk_node_config *c, struct fk_json *j) {
+    if (c->kubelet_port != 0) put_daemon_endpoints(c, j);
     put_resources(c, j, "capacity");
     put_resources(c, j, "allocatable");
     put_system(&c->system, j);

@@ -9,17 +9,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/heap.h"
 
 struct fk_crypto_source {
     int (*entropy)(void *ctx, void *buf, size_t len); /* 0, or FK_E_ENTROPY */
     void *ctx;
-    bool failed; /* set when entropy refused; the owner clears it */
+    bool failed;          /* set when entropy refused; the owner clears it */
+    struct fk_heap *heap; /* whose memory it is; NULL: fk_crypto_use_heap's */
 };
 
-/* Mbed TLS's calloc and free from now on. Nothing of Mbed TLS may be in use at the change; the heap
- * must stay. */
+/* Mbed TLS's calloc and free from now on, for every source that names no heap of its own. Memory
+ * goes back to the heap it came from, whoever is set. Nothing of Mbed TLS may be in use at the
+ * change; the heap must stay. */
 void fk_crypto_use_heap(struct fk_heap *heap);
 struct fk_heap *fk_crypto_heap(void); /* NULL before */
 
@@ -31,6 +34,9 @@ void fk_crypto_stop(void);
 /* Random bytes come from s until the next call; NULL: there are none. Returns the former source,
  * to be put back. */
 struct fk_crypto_source *fk_crypto_swap(struct fk_crypto_source *s);
+
+/* Of bytes, SHA-256 (FIPS 180-4). For keys of caches and names of objects. */
+void fk_crypto_sha256(const void *bytes, size_t len, uint8_t out[32]);
 
 /* Mbed TLS's f_rng over the current source; ctx is not used. */
 int fk_crypto_random(void *ctx, unsigned char *out, size_t len);

@@ -437,7 +437,8 @@ static int check_server_name(struct fk_tls *t) {
 
 int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config) {
     FK_ASSERT(config->entropy != NULL && config->log != NULL && fk_crypto_heap() != NULL);
-    *t = (struct fk_tls){.cfg = *config, .source = {config->entropy, config->entropy_ctx, false}};
+    *t = (struct fk_tls){.cfg = *config,
+                         .source = {.entropy = config->entropy, .ctx = config->entropy_ctx}};
     mbedtls_x509_crt_init(&t->ca);
     mbedtls_x509_crt_init(&t->cert);
     mbedtls_pk_init(&t->key);

@@ -155,7 +155,8 @@ static void port_facts(void *ctx, struct fk_port_facts *out) {
     *out = (struct fk_port_facts){45000, 65536, 10000, f->gateway_id};
 }
 static const char *port_address(void *ctx) { return ((struct fixture *)ctx)->address; }
-static const struct fk_port_ops port_ops = {port_mono_ms, port_entropy, port_facts, port_address};
+static const struct fk_port_ops port_ops = {
+    .mono_ms = port_mono_ms, .entropy = port_entropy, .facts = port_facts, .address = port_address};
 
 static struct fixture *begin_with(uint64_t seed, size_t heap_bytes) {
     static struct fixture f; /* too large for the stack */

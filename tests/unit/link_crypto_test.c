@@ -26,7 +26,7 @@ static int roll(void *ctx, void *buf, size_t len) {
 static void a_failure_stays(void **state) {
     (void)state;
     struct dice d = {.fails_at = 2};
-    struct fk_crypto_source source = {roll, &d, false};
+    struct fk_crypto_source source = {.entropy = roll, .ctx = &d};
     struct fk_crypto_source *former = fk_crypto_swap(&source);
     unsigned char out[4] = {0};
     assert_int_equal(fk_crypto_random(NULL, out, sizeof out), 0);

@@ -188,7 +188,7 @@ static void assert_logged(const char *text) {
 
 /* ---- Server --------------------------------------------------------------------------------- */
 
-static struct fk_crypto_source far_source = {certs_entropy, NULL, false};
+static struct fk_crypto_source far_source = {.entropy = certs_entropy, .ctx = NULL};
 
 static int far_send(void *ctx, const unsigned char *buf, size_t len) {
     (void)ctx;

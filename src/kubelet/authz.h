@@ -1,0 +1,58 @@
+/* Authorization of those who ask the kubelet's port, by SubjectAccessReview
+ * (authorization.k8s.io/v1) with the attributes of upstream's kubelet: verb by method, resource
+ * nodes, its subresources by path, the own node's name (pkg/kubelet/server/auth.go).
+ *
+ * Answers are remembered by user and question: yes for FK_AUTHZ_ALLOWED_MS, no for
+ * FK_AUTHZ_DENIED_MS, in tables of their own. One review is under way at a time. No answer is no,
+ * and is not remembered. */
+#ifndef FK_KUBELET_AUTHZ_H
+#define FK_KUBELET_AUTHZ_H
+
+#include "kubelet/authn.h"
+
+/* Subresources of nodes that paths belong to. Where two are named, the finer is asked for first,
+ * and proxy if that is denied. */
+enum fk_subresource {
+    FK_NODES_PROXY,
+    FK_NODES_METRICS,
+    FK_NODES_STATS,
+    FK_NODES_LOG,
+    FK_NODES_HEALTHZ, /* or proxy */
+    FK_NODES_PODS,    /* or proxy */
+    FK_NODES_CONFIGZ, /* or proxy */
+};
+
+struct fk_authz_entry {
+    uint8_t key[32]; /* of user, verb and subresource */
+    uint64_t until_ms;
+};
+
+/* Members are private but for the counts. */
+struct fk_authz {
+    struct fk_duty_env env;
+    fk_sha256 sha256;
+    uint32_t allowed_ms, denied_ms;
+    bool asking, in_flight, answered;
+    bool proxy; /* the finer question was denied: now nodes/proxy */
+    const char *verb;
+    enum fk_subresource subresource;
+    uint8_t key[32];
+    struct fk_user user; /* of the review under way */
+    struct fk_access_review_reader reader;
+    struct fk_authz_entry allowed[FK_AUTHZ_ALLOWED];
+    struct fk_authz_entry denied[FK_AUTHZ_DENIED];
+    uint32_t reviews, refusals, failures;
+};
+
+void fk_authz_init(struct fk_authz *a, const struct fk_duty_env *env, fk_sha256 sha256,
+                   uint32_t allowed_ms, uint32_t denied_ms);
+
+/* verb: "get", "create", "update", "patch" or "delete", static text. user is copied where it must
+ * last. As fk_authn_check. */
+enum fk_verdict_state fk_authz_check(struct fk_authz *a, struct fk_now now,
+                                     const struct fk_user *user, const char *verb,
+                                     enum fk_subresource subresource, bool able);
+
+extern const struct fk_duty_ops fk_authz_ops; /* self: struct fk_authz * */
+
+#endif

@@ -1,0 +1,103 @@
+/* TLS for the kubelet's own port, as a listener over a listener.
+ *
+ * Owns our serving certificate (given, or self-signed until one is issued), the sessions and their
+ * record buffers, and the verification of client certificates against the cluster's client CA. It
+ * asks for a client certificate and goes on without: who may do what is not decided here.
+ *
+ * Its memory is a heap of its own, so that no client can take what the connection to the API server
+ * needs. A session has FK_SERVER_IN_BUF for a record; a larger one (16 KB at most) makes that
+ * buffer grow, where the heap allows, until the record has been read; else the session ends with an
+ * alert and a log line. At most one handshake message is worked on per recv or send.
+ *
+ * No renegotiation, no session tickets, no early data. ALPN http/1.1, or none. */
+#ifndef FK_LINK_TLS_SERVER_H
+#define FK_LINK_TLS_SERVER_H
+
+#include "link/crypto.h"
+#include "listener.h"
+
+#include <mbedtls/pk.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
+
+#include "base/log.h"
+
+/* Longest self-signed certificate, DER, bytes. */
+#define FK_TLS_SELF_SIGNED_MAX 640
+
+struct fk_tls_server_config {
+    struct fk_listener under; /* TCP */
+    struct fk_heap *heap;     /* ours alone */
+
+    /* As in struct fk_tls_config. cert and key NULL: fk_tls_server_self_sign makes them. */
+    const uint8_t *cert;
+    size_t cert_len;
+    const uint8_t *key;
+    size_t key_len;
+    const uint8_t *client_ca; /* NULL: no client certificate counts */
+    size_t client_ca_len;
+
+    int (*entropy)(void *ctx, void *buf, size_t len);
+    void *entropy_ctx;
+    int64_t (*wall_us)(void *ctx); /* FK_WALL_UNKNOWN: no client certificate counts as yet */
+    void *wall_ctx;
+    const struct fk_log *log;
+};
+
+/* Counts since start; each wraps. */
+struct fk_tls_server_stats {
+    uint32_t handshakes; /* finished */
+    uint32_t failures;   /* not finished: an error, a client that left, no memory */
+    uint32_t no_memory;  /* of those, and of open sessions, ended for want of heap */
+};
+
+/* Private. */
+struct fk_tls_server;
+struct fk_tls_session {
+    struct fk_tls_server *server;
+    mbedtls_ssl_context ssl;
+    struct fk_user peer;
+    uint8_t slot, state;
+    bool starved, more;
+    int16_t err, under_err;
+    int64_t peer_not_after_s;
+};
+
+/* Members are private but for stats. Does not move after init. */
+struct fk_tls_server {
+    struct fk_tls_server_config cfg;
+    struct fk_crypto_source source;
+    mbedtls_ssl_config conf;
+    mbedtls_x509_crt cert, client_ca;
+    mbedtls_pk_context key;
+    const char *alpn[2];
+    struct fk_tls_server_stats stats;
+    struct fk_tls_session sessions[FK_SERVER_CONNECTIONS];
+    uint8_t self_signed[FK_TLS_SELF_SIGNED_MAX];
+};
+
+/* Parses what it is given. 0, FK_E_CONFIG, FK_E_NOMEM, FK_E_ENTROPY, logged in words; after an
+ * error there is nothing to free. */
+int fk_tls_server_init(struct fk_tls_server *s, const struct fk_tls_server_config *config);
+void fk_tls_server_free(struct fk_tls_server *s);
+
+/* A new P-256 key, kept in RAM only, and a certificate for it, as the kubelet makes one that was
+ * given none: subject CN = name@unix seconds, subject alternative names name, hostname and address
+ * (an IP literal, "" for none), valid from an hour before wall_us for a year, server
+ * authentication. Sessions that are open keep theirs. 0; FK_E_NOMEM, FK_E_ENTROPY, FK_E_RANGE
+ * (names too long): then the former one stays. */
+int fk_tls_server_self_sign(struct fk_tls_server *s, const char *name, const char *hostname,
+                            const char *address, int64_t wall_us);
+
+/* There is a certificate to serve with. Until then nothing is taken in (open says FK_E_BUSY). */
+bool fk_tls_server_ready(const struct fk_tls_server *s);
+
+/* When our certificate ends, unix seconds; FK_WALL_UNKNOWN while there is none. */
+int64_t fk_tls_server_not_after(const struct fk_tls_server *s);
+
+/* A record of that slot waits for room in the pipe below. */
+bool fk_tls_server_wants_out(const struct fk_tls_server *s, unsigned slot);
+
+struct fk_listener fk_tls_server_listener(struct fk_tls_server *s);
+
+#endif

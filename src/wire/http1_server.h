@@ -1,0 +1,104 @@
+/* The server's end of one HTTP/1.1 connection (RFC 9112), over llhttp. Bytes in, bytes out: no I/O,
+ * no clock, no idea of what is asked for. One request at a time.
+ *
+ * Strict where strangers play: two lengths, both lengths, odd chunk sizes, a bare LF, whitespace
+ * before a colon, an Upgrade that nobody asked for all end the connection after a 400. A second
+ * request that arrives before the first is answered (pipelining) is not read: the first answer says
+ * Connection: close. No answer is ever larger than its buffer: bodies are written item by item. */
+#ifndef FK_WIRE_HTTP1_SERVER_H
+#define FK_WIRE_HTTP1_SERVER_H
+
+#include "base/bytes.h"
+#include "base/writer.h"
+#include "opts.h"
+
+#include <llhttp.h>
+
+enum fk_http1_method {
+    FK_HTTP1_GET,
+    FK_HTTP1_HEAD,
+    FK_HTTP1_POST,
+    FK_HTTP1_PUT,
+    FK_HTTP1_PATCH,
+    FK_HTTP1_DELETE,
+    FK_HTTP1_OPTIONS,
+    FK_HTTP1_METHODS, /* any other is answered 501 and never shown */
+};
+const char *fk_http1_method_name(enum fk_http1_method method); /* "GET" */
+
+/* What is asked; texts are zero-terminated and stay until fk_http1_answer. */
+struct fk_http1_request {
+    enum fk_http1_method method;
+    bool keep_alive; /* the connection may go on after the answer */
+    bool has_token;  /* an Authorization header with the scheme Bearer; token may be "" */
+    bool has_other_authorization; /* an Authorization header with another scheme */
+    const char *path;  /* "/metrics": as sent, not decoded; begins with a slash, without // . .. */
+    const char *query; /* behind the question mark, "" without one */
+    const char *token; /* secret: wiped by fk_http1_answer */
+};
+
+enum fk_http1_state {
+    FK_HTTP1_IDLE,      /* between requests: not a byte of the next is here */
+    FK_HTTP1_READING,   /* amid a request's head */
+    FK_HTTP1_ASKED,     /* the head is here: look at request, then answer */
+    FK_HTTP1_ANSWERING, /* pull until it is out */
+    FK_HTTP1_DRAINING,  /* the answer is out, the rest of the request's body is being dropped */
+    FK_HTTP1_OVER,      /* nothing more will be said: close */
+};
+
+/* How a body is written: the item at *cursor (0 at first), at most FK_HTTP1_ITEM_MAX bytes, into w,
+ * and *cursor moved on. False: there was none left, and nothing was written. Called again with the
+ * same cursor when the item did not fit behind the others of its piece. */
+typedef bool (*fk_http1_items)(const void *ctx, uint32_t *cursor, struct fk_writer *w);
+
+struct fk_http1_answer {
+    int status;               /* 200 to 599 */
+    const char *content_type; /* NULL: no body */
+    const char *allow;        /* of a 405, "GET, HEAD"; else NULL */
+    uint32_t retry_after_s;   /* 0: not said */
+    bool close;               /* the connection ends with it */
+    fk_http1_items items;     /* the body; NULL: none */
+    const void *ctx;
+};
+
+/* Members are private but for state, request and refused. */
+struct fk_http1 {
+    enum fk_http1_state state;
+    struct fk_http1_request request; /* in ASKED */
+    /* In ASKED: not 0 when the request is not to be looked at but refused with this status (400,
+     * 413, 414, 431, 501, 505), and why says what is wrong with it. The answer closes. */
+    int refused;
+    const char *why;
+    llhttp_t parser;
+    struct fk_http1_answer answer;
+    uint32_t cursor;
+    uint32_t seen;      /* bytes of the request so far: head or body */
+    uint16_t len, sent; /* of buf, while answering */
+    uint8_t flags;
+    char buf[FK_HTTP1_BUF];
+};
+
+void fk_http1_begin(struct fk_http1 *h); /* a new connection; wipes */
+
+/* Takes bytes in IDLE, READING and DRAINING; returns how many: less than all when the state is
+ * another than these before, or because of the last of them. What is left over in ASKED came too
+ * early (pipelining), and is the caller's to drop. */
+size_t fk_http1_feed(struct fk_http1 *h, struct fk_bytes bytes);
+
+/* In ASKED: begins the answer. request is gone. HEAD gets the head alone; HTTP/1.0 gets a body that
+ * ends with the connection. Also in READING and IDLE, for a 408 or 503 that nobody waited for;
+ * then it closes. */
+void fk_http1_answer(struct fk_http1 *h, const struct fk_http1_answer *answer);
+
+/* What is to be sent next, empty: nothing now. Stays until taken. An item that is too large, or an
+ * answer that cannot be finished, ends the connection (OVER) without the last chunk, so that the
+ * client knows. */
+struct fk_bytes fk_http1_pull(struct fk_http1 *h);
+void fk_http1_taken(struct fk_http1 *h, size_t len);
+
+/* The value of a parameter of a query ("a=b&c"), percent-decoded, with its zero, into out. Its
+ * length; -1: not there; FK_E_RANGE (a negative enum fk_err): it does not fit, FK_E_PARSE:
+ * malformed or with a zero in it. */
+int fk_http1_query(const char *query, const char *name, char *out, size_t cap);
+
+#endif
