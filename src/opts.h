@@ -95,6 +95,14 @@
 #ifndef FK_SERVER_SEND_MS
 #define FK_SERVER_SEND_MS 10000
 #endif
+/* The first two when all slots are taken and somebody waits for one. */
+#ifndef FK_SERVER_PRESSED_MS
+#define FK_SERVER_PRESSED_MS 3000
+#endif
+/* For the API server's word on who asks and whether they may. */
+#ifndef FK_SERVER_REVIEW_MS
+#define FK_SERVER_REVIEW_MS 15000
+#endif
 #ifndef FK_SERVER_IDLE_MS
 #define FK_SERVER_IDLE_MS 120000
 #endif

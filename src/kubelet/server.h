@@ -20,12 +20,25 @@ struct fk_server_setup {
     uint32_t authn_hit_ms, authn_miss_ms, authz_allowed_ms, authz_denied_ms;
 };
 
+enum fk_conn_state {
+    FK_CONN_FREE,
+    FK_CONN_HANDSHAKE,
+    FK_CONN_OPEN, /* between requests, or amid one's head: http.state says which */
+    FK_CONN_AUTHN,
+    FK_CONN_AUTHZ,
+    FK_CONN_ANSWERING, /* and dropping the rest of the request's body */
+    FK_CONN_LEFT,      /* closed, but a review of its token is under way */
+};
+
+/* Members are private. */
 struct fk_conn {
-    uint8_t state;
+    uint8_t state; /* enum fk_conn_state */
     uint8_t slot;
-    bool token_pending; /* authn may refer to the token in http.buf */
-    uint64_t since_ms;  /* the state's beginning: deadlines count from here */
-    const struct fk_route *route;
+    bool early;                    /* more came than was asked for so far: the answer closes */
+    uint64_t since_ms;             /* what the deadline of the state counts from */
+    const struct fk_route *route;  /* of the request; NULL: there is no such path */
+    const struct fk_user *refused; /* whom a 403 is for, while its text is being written */
+    int status;                    /* of the answer */
     struct fk_exchange exchange;
     struct fk_http1 http;
 };
@@ -47,6 +60,10 @@ bool fk_server_step(struct fk_server *s);
 
 /* When step is to be called next even if no pipe has news; absolute ms of the port's clock. */
 uint64_t fk_server_due(const struct fk_server *s);
+
+/* Whether step would take in a connection that waits: a slot is free, or can be made so. A port
+ * that is woken by its listening socket does not listen while this is false; due covers it. */
+bool fk_server_has_room(const struct fk_server *s);
 
 /* Hangs up on everyone. */
 void fk_server_stop(struct fk_server *s);

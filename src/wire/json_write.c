@@ -62,8 +62,7 @@ static void escaped_char(struct fk_writer *w, uint8_t c) {
     }
 }
 
-static void quoted(struct fk_writer *w, struct fk_bytes b) {
-    fk_put_char(w, '"');
+static void escaped(struct fk_writer *w, struct fk_bytes b) {
     while (b.len > 0) {
         size_t len = utf8_len(b);
         if (len == 0) {
@@ -77,6 +76,11 @@ static void quoted(struct fk_writer *w, struct fk_bytes b) {
         b.p += len;
         b.len -= len;
     }
+}
+
+static void quoted(struct fk_writer *w, struct fk_bytes b) {
+    fk_put_char(w, '"');
+    escaped(w, b);
     fk_put_char(w, '"');
 }
 
@@ -109,6 +113,10 @@ void fk_json_member(struct fk_json *j, struct fk_bytes name, struct fk_bytes val
 void fk_json_text(struct fk_json *j, const char *key) {
     item(j, key);
     fk_put_char(j->w, '"');
+}
+
+void fk_json_text_part(struct fk_json *j, const char *value) {
+    escaped(j->w, fk_bytes_str(value));
 }
 
 void fk_json_text_end(struct fk_json *j) { fk_put_char(j->w, '"'); }

@@ -32,8 +32,9 @@ void fk_json_time(struct fk_json *j, const char *key, int64_t unix_us);
 void fk_json_micro_time(struct fk_json *j, const char *key, int64_t unix_us);
 
 /* A string value put together piece by piece: begin, any number of fk_put calls on j->w with text
- * that needs no escape, end. */
+ * that needs no escape, and of parts, which are escaped, end. */
 void fk_json_text(struct fk_json *j, const char *key);
+void fk_json_text_part(struct fk_json *j, const char *value);
 void fk_json_text_end(struct fk_json *j);
 
 #endif
