@@ -49,6 +49,12 @@ set_source_files_properties(
     ${CMAKE_SOURCE_DIR}/tests/unit/third_party_tokens_test.c
     PROPERTIES COMPILE_OPTIONS "-isystem;${TP}/nghttp2/lib")
 
+# llhttp, which lies in nghttp2's tree: the requests that the kubelet's own port gets.
+set(LLHTTP ${TP}/nghttp2/third-party/llhttp)
+fk_third_party(llhttp
+    SOURCES ${LLHTTP}/src/llhttp.c ${LLHTTP}/src/http.c ${LLHTTP}/src/api.c
+    INCLUDE ${LLHTTP}/include)
+
 # nanopb. Readers need no heap; the encoder is there for tests and for small request bodies.
 fk_third_party(nanopb
     SOURCES ${TP}/nanopb/pb_common.c ${TP}/nanopb/pb_decode.c ${TP}/nanopb/pb_encode.c
