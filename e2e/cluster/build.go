@@ -23,8 +23,25 @@ import (
 	"time"
 )
 
+// program is something large that is built from its Go module, once.
+type program struct {
+	folder  string // of its module, in e2e/; also its name in the cache
+	name    string // as messages have it
+	takes   string // minutes
+	from    string // the module that gives it its version
+	target  string // the package, as "go build" takes it
+	version bool   // it is told its version by the linker
+	polite  bool   // let others have the processor first: tests run meanwhile
+}
+
+var (
+	controlPlane = program{folder: "controlplane", name: "the control plane", takes: "about 5 minutes on 2 cores",
+		from: "k8s.io/kubernetes", target: ".", version: true}
+	metricsServer = program{folder: "metricsserver", name: "metrics-server", takes: "about 2 minutes on 2 cores",
+		from: "sigs.k8s.io/metrics-server", target: "sigs.k8s.io/metrics-server/cmd/metrics-server", polite: true}
+)
+
 const (
-	binaryPrefix = "controlplane-"
 	// unusedAfter is when a cached binary of other sources is removed.
 	unusedAfter = 14 * 24 * time.Hour
 	// logTail is how much of a failed program's output an error repeats.
@@ -44,7 +61,18 @@ func (p Progress) report(step, detail string, since time.Time) {
 // EnsureBinary returns the path of the control-plane binary, and builds it
 // first unless the cache has it. Concurrent callers build once.
 func EnsureBinary(ctx context.Context, progress Progress) (string, error) {
-	source, err := sourceDir()
+	return controlPlane.ensure(ctx, progress)
+}
+
+// EnsureMetricsServer does the same for metrics-server.
+func EnsureMetricsServer(ctx context.Context, progress Progress) (string, error) {
+	return metricsServer.ensure(ctx, progress)
+}
+
+func (p *program) prefix() string { return p.folder + "-" }
+
+func (p *program) ensure(ctx context.Context, progress Progress) (string, error) {
+	source, err := p.sourceDir()
 	if err != nil {
 		return "", err
 	}
@@ -52,11 +80,11 @@ func EnsureBinary(ctx context.Context, progress Progress) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum, err := sourceHash(ctx, source)
+	sum, err := p.sourceHash(ctx, source)
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(cache, binaryPrefix+sum)
+	binary := filepath.Join(cache, p.prefix()+sum)
 	if useCached(binary) {
 		return binary, nil
 	}
@@ -65,7 +93,7 @@ func EnsureBinary(ctx context.Context, progress Progress) (string, error) {
 	}
 	began := time.Now()
 	unlock, err := Lock(ctx, cache, func() {
-		progress.report("waiting for another build of the control plane", "", began)
+		progress.report("waiting for another build", "", began)
 	})
 	if err != nil {
 		return "", err
@@ -75,15 +103,15 @@ func EnsureBinary(ctx context.Context, progress Progress) (string, error) {
 		return binary, nil
 	}
 	// The lock makes this name ours; a leftover of a killed build is reused.
-	building := filepath.Join(cache, ".building")
-	if err := build(ctx, source, building, progress); err != nil {
+	building := filepath.Join(cache, ".building-"+p.folder)
+	if err := p.build(ctx, source, building, progress); err != nil {
 		os.Remove(building)
 		return "", err
 	}
 	if err := os.Rename(building, binary); err != nil {
 		return "", err
 	}
-	removeUnused(cache, time.Now().Add(-unusedAfter))
+	p.removeUnused(cache, time.Now().Add(-unusedAfter))
 	return binary, nil
 }
 
@@ -93,8 +121,8 @@ func useCached(binary string) bool {
 	return os.Chtimes(binary, now, now) == nil
 }
 
-func removeUnused(cache string, before time.Time) {
-	binaries, _ := filepath.Glob(filepath.Join(cache, binaryPrefix+"*"))
+func (p *program) removeUnused(cache string, before time.Time) {
+	binaries, _ := filepath.Glob(filepath.Join(cache, p.prefix()+"*"))
 	for _, binary := range binaries {
 		if info, err := os.Stat(binary); err == nil && info.ModTime().Before(before) {
 			os.Remove(binary)
@@ -114,16 +142,16 @@ func cacheDir() (string, error) {
 	return filepath.Join(base, "femtokubelet"), nil
 }
 
-// sourceDir finds controlplane/ next to this package, or next to one of the
+// sourceDir finds the module next to this package, or next to one of the
 // working directory's parents for a binary built with -trimpath.
-func sourceDir() (string, error) {
+func (p *program) sourceDir() (string, error) {
 	var candidates []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		candidates = append(candidates, filepath.Join(filepath.Dir(file), "..", "controlplane"))
+		candidates = append(candidates, filepath.Join(filepath.Dir(file), "..", p.folder))
 	}
 	if dir, err := os.Getwd(); err == nil {
 		for ; ; dir = filepath.Dir(dir) {
-			candidates = append(candidates, filepath.Join(dir, "controlplane"), filepath.Join(dir, "e2e", "controlplane"))
+			candidates = append(candidates, filepath.Join(dir, p.folder), filepath.Join(dir, "e2e", p.folder))
 			if dir == filepath.Dir(dir) {
 				break
 			}
@@ -134,17 +162,17 @@ func sourceDir() (string, error) {
 			return filepath.Clean(dir), nil
 		}
 	}
-	return "", errors.New("e2e/controlplane not found: run this inside the femtokubelet source tree")
+	return "", fmt.Errorf("e2e/%s not found: run this inside the femtokubelet source tree", p.folder)
 }
 
 // sourceHash covers what decides the binary: sources, versions, compiler and
 // our build flags.
-func sourceHash(ctx context.Context, source string) (string, error) {
+func (p *program) sourceHash(ctx context.Context, source string) (string, error) {
 	goVersion := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOOS", "GOARCH")
 	goVersion.Dir = source
 	version, err := goVersion.Output()
 	if err != nil {
-		return "", fmt.Errorf("run go, which builds the control plane: %w; install Go and put it in PATH", err)
+		return "", fmt.Errorf("run go, which builds %s: %w; install Go and put it in PATH", p.name, err)
 	}
 	files, err := filepath.Glob(filepath.Join(source, "*.go"))
 	if err != nil {
@@ -153,7 +181,7 @@ func sourceHash(ctx context.Context, source string) (string, error) {
 	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
 	slices.Sort(files)
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s\n%s\n", version, buildFlags("version"))
+	fmt.Fprintf(hash, "%s\n%s\n", version, p.arguments("version"))
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -164,29 +192,44 @@ func sourceHash(ctx context.Context, source string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
-func buildFlags(version string) []string {
+// arguments of "go build", but for -o.
+func (p *program) arguments(version string) []string {
 	const variable = " -X k8s.io/component-base/version."
-	flags := "-s -w" + variable + "gitVersion=" + version
-	if parts := strings.Split(strings.TrimPrefix(version, "v"), "."); len(parts) == 3 {
-		flags += variable + "gitMajor=" + parts[0] + variable + "gitMinor=" + parts[1]
+	flags := "-s -w"
+	if parts := strings.Split(strings.TrimPrefix(version, "v"), "."); p.version {
+		flags += variable + "gitVersion=" + version
+		if len(parts) == 3 {
+			flags += variable + "gitMajor=" + parts[0] + variable + "gitMinor=" + parts[1]
+		}
 	}
 	return []string{"-trimpath", "-ldflags", flags}
 }
 
-var kubernetesVersion = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v\S+)`)
-
-func build(ctx context.Context, source, output string, progress Progress) error {
-	const step = "building the control plane (once; about 5 minutes on 2 cores)"
+// moduleVersion is what go.mod requires.
+func (p *program) moduleVersion(source string) (string, error) {
 	module, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	match := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(p.from) + ` (v\S+)`).FindSubmatch(module)
+	if match == nil {
+		return "", fmt.Errorf("%s/go.mod does not require %s", source, p.from)
+	}
+	return string(match[1]), nil
+}
+
+func (p *program) build(ctx context.Context, source, output string, progress Progress) error {
+	step := fmt.Sprintf("building %s (once; %s)", p.name, p.takes)
+	version, err := p.moduleVersion(source)
 	if err != nil {
 		return err
 	}
-	match := kubernetesVersion.FindSubmatch(module)
-	if match == nil {
-		return fmt.Errorf("%s/go.mod does not require k8s.io/kubernetes", source)
+	args := append([]string{"go", "build", "-v", "-o", output}, p.arguments(version)...)
+	if p.polite {
+		args = append([]string{"nice"}, args...)
 	}
-	args := append([]string{"build", "-v", "-o", output}, buildFlags(string(match[1]))...)
-	command := exec.CommandContext(ctx, "go", append(args, ".")...)
+	args = append(args, p.target)
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Dir = source
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	// go ends its compilers in good order on an interrupt, not on a kill.
@@ -213,9 +256,9 @@ func build(ctx context.Context, source, output string, progress Progress) error 
 	messages := readBuildOutput(pipe, &packages)
 	if err := command.Wait(); err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("build of the control plane interrupted: %w", ctx.Err())
+			return fmt.Errorf("build of %s interrupted: %w", p.name, ctx.Err())
 		}
-		return fmt.Errorf("build of the control plane in %s failed: %w\n%s", source, err, messages)
+		return fmt.Errorf("build of %s in %s failed: %w\n%s", p.name, source, err, messages)
 	}
 	return nil
 }

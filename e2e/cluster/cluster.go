@@ -54,6 +54,11 @@ type Options struct {
 	// ("kube-apiserver", "kube-controller-manager", "kube-scheduler").
 	ExtraArgs map[string][]string
 
+	// DialNode connects to where nodes and aggregated API servers are, for
+	// addresses that are neither on loopback nor have a Route. It must reach no
+	// other machine; a lab's Dial does.
+	DialNode Dialer
+
 	// Binary is a control-plane binary to use instead of EnsureBinary's.
 	Binary string
 
@@ -69,6 +74,7 @@ type Cluster struct {
 	claims  []*portClaim
 	spawner *spawner
 	janitor *janitor
+	egress  *egress
 	admin   *http.Client
 
 	mu        sync.Mutex // guards processes
@@ -124,6 +130,9 @@ func (c *Cluster) start(ctx context.Context) error {
 		return err
 	}
 	if err := writeFile(filepath.Join(c.runDir, "audit-policy.yaml"), []byte(auditPolicy)); err != nil {
+		return err
+	}
+	if c.egress, err = startEgress(c.runDir, c.dialNode); err != nil {
 		return err
 	}
 	adminPair, err := c.pki.ca.Issue(CertRequest{CommonName: adminUser, Organization: []string{mastersGroup}, Client: true})

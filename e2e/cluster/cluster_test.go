@@ -63,6 +63,7 @@ func TestClusterLife(t *testing.T) {
 	etcdIsShut(t, one)
 	bootstraps(t, one)
 	silentNodeIsNoticed(t, one)
+	reachesNodes(t, one)
 	takesCertificate(t, two)
 	apiserverGoesAndComes(t, one)
 	for _, c := range []*Cluster{one, two} {

@@ -68,6 +68,7 @@ func (c *Cluster) apiserverArgs() []string {
 		flag("kubelet-client-certificate", p.cert("kubelet-client")),
 		flag("kubelet-client-key", p.key("kubelet-client")),
 		flag("kubelet-preferred-address-types", "InternalIP"),
+		flag("egress-selector-config-file", filepath.Join(c.runDir, egressConfig)),
 		// For aggregated API servers such as metrics-server.
 		flag("requestheader-client-ca-file", p.cert(caFrontProxy)),
 		flag("requestheader-allowed-names", "front-proxy-client"),

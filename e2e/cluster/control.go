@@ -133,6 +133,9 @@ func (c *Cluster) stop() error {
 	if c.spawner != nil {
 		c.spawner.close()
 	}
+	if c.egress != nil {
+		c.egress.close()
+	}
 	if c.admin != nil {
 		c.admin.CloseIdleConnections()
 	}

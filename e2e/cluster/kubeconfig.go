@@ -12,7 +12,7 @@ const (
 	mastersGroup      = "system:masters"
 	nodesGroup        = "system:nodes"
 	nodeUserPrefix    = "system:node:"
-	kubeletClientUser = "femtokubelet-test:kube-apiserver-kubelet-client"
+	KubeletClientUser = "femtokubelet-test:kube-apiserver-kubelet-client"
 	controllerUser    = "system:kube-controller-manager"
 	schedulerUser     = "system:kube-scheduler"
 )

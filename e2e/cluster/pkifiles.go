@@ -90,7 +90,7 @@ func leaves(opts *Options) []leaf {
 		{"apiserver", caCluster, ServingRequest(opts)},
 		// No system:masters here: a kubelet asks the API server what this user
 		// may do, and should get an answer from RBAC (see bindings).
-		{"kubelet-client", caCluster, CertRequest{CommonName: kubeletClientUser, Client: true}},
+		{"kubelet-client", caCluster, CertRequest{CommonName: KubeletClientUser, Client: true}},
 		{"proxy-client", caFrontProxy, CertRequest{CommonName: "front-proxy-client", Client: true}},
 		{"controller-manager", caCluster, with(local, "kube-controller-manager")},
 		{"scheduler", caCluster, with(local, "kube-scheduler")},

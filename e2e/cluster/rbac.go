@@ -14,7 +14,7 @@ type binding struct {
 
 var bindings = []binding{
 	// What the API server may ask of a kubelet: logs, exec, stats.
-	{"femtokubelet-test:kubelet-api", "system:kubelet-api-admin", "User", kubeletClientUser, false},
+	{"femtokubelet-test:kubelet-api", "system:kubelet-api-admin", "User", KubeletClientUser, false},
 	// A bootstrap token may ask for a node's first certificate, gets it without
 	// a human, and a node may renew its own.
 	{"femtokubelet-test:bootstrap", "system:node-bootstrapper", "Group", "system:bootstrappers", true},

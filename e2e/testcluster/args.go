@@ -22,6 +22,10 @@ const usageText = `testcluster runs a real Kubernetes control plane on this mach
   testcluster kubeconfig --bootstrap  ... with a new bootstrap token, for a node
                                     that fetches its own certificate
   testcluster kubectl ARGS...       run kubectl as the admin
+  testcluster route ADDRESS TARGET  have the API server reach the kubelet at
+                                    ADDRESS (10.0.2.15:10250) at TARGET, a port
+                                    of this machine (127.0.0.1:34567)
+  testcluster route                 list routes
 
 Every command takes --name NAME (default "default"): several clusters run side
 by side. For kubectl it comes first: testcluster kubectl --name two get nodes.
@@ -40,6 +44,9 @@ Flags of kubeconfig:
   --node NAME          a node's: system:node:NAME, never more rights than that
   --bootstrap          a new bootstrap token's, valid for a day
   --raw                print the contents rather than the path
+
+Flags of route:
+  --delete ADDRESS     take that route away
 `
 
 const defaultName = "default"
@@ -62,6 +69,9 @@ type arguments struct {
 	node      string
 	bootstrap bool
 	raw       bool
+
+	// route: without an address, list them; with an empty target, delete
+	address, target string
 
 	kubectl []string // kubectl's own arguments
 
@@ -90,7 +100,9 @@ func parseArgs(args []string) (*arguments, error) {
 	if err := flags.Parse(rest); err != nil {
 		return a, flagError(err)
 	}
-	if flags.NArg() > 0 {
+	if a.command == "route" && flags.NArg() == 2 && a.address == "" {
+		a.address, a.target = flags.Arg(0), flags.Arg(1)
+	} else if flags.NArg() > 0 {
 		return a, fmt.Errorf("%s takes no argument %q; %w", a.command, flags.Arg(0), errUsage)
 	}
 	return a, a.check(*admin)
@@ -136,6 +148,8 @@ func (a *arguments) commandFlags(flags *flag.FlagSet) (admin *bool, err error) {
 		})
 		flags.BoolVar(&a.bootstrap, "bootstrap", false, "")
 		flags.BoolVar(&a.raw, "raw", false, "")
+	case "route":
+		flags.StringVar(&a.address, "delete", "", "")
 	case "down", "status":
 	case "help":
 		return admin, flag.ErrHelp

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,6 +126,21 @@ func kubeconfig(a *arguments) error {
 		return err
 	}
 	_, err = os.Stdout.Write(data)
+	return err
+}
+
+func route(a *arguments) error {
+	access, err := attach(a)
+	if err != nil {
+		return err
+	}
+	if a.address != "" {
+		return access.Route(a.address, a.target)
+	}
+	routes, err := access.Routes()
+	for _, address := range slices.Sorted(maps.Keys(routes)) {
+		fmt.Println(address, routes[address])
+	}
 	return err
 }
 

@@ -56,6 +56,8 @@ func dispatch(ctx context.Context, a *arguments) error {
 		return status(a)
 	case "kubeconfig":
 		return kubeconfig(a)
+	case "route":
+		return route(a)
 	}
 	return kubectl(a)
 }

@@ -31,6 +31,10 @@ func TestParseArgs(t *testing.T) {
 		{"kubeconfig", arguments{command: "kubeconfig", name: "default"}},
 		{"kubeconfig --admin --raw", arguments{command: "kubeconfig", name: "default", raw: true}},
 		{"kubeconfig --node rack-1", arguments{command: "kubeconfig", name: "default", node: "rack-1"}},
+		{"route", arguments{command: "route", name: "default"}},
+		{"route --name two 10.0.2.15:10250 127.0.0.1:34567", arguments{command: "route", name: "two",
+			address: "10.0.2.15:10250", target: "127.0.0.1:34567"}},
+		{"route --delete 10.0.2.15:10250", arguments{command: "route", name: "default", address: "10.0.2.15:10250"}},
 		{"kubectl get pods -A --name", arguments{command: "kubectl", name: "default",
 			kubectl: []string{"get", "pods", "-A", "--name"}}},
 		{"kubectl --name two -n x get pods", arguments{command: "kubectl", name: "two",
@@ -62,6 +66,8 @@ func TestParseArgsRefuses(t *testing.T) {
 		"down --grace 8s":                 "not defined",
 		"kubeconfig --admin --node n":     "only one of",
 		"kubeconfig --node n --bootstrap": "only one of",
+		"route 10.0.2.15:10250":           "takes no argument",
+		"route --delete a:1 b:2 c:3":      "takes no argument",
 		"kubeconfig --node Rack":          "lower-case",
 		"kubectl --name ../x get nodes":   "--name",
 	} {
@@ -203,7 +209,7 @@ func sleeper(t *testing.T) cluster.ProcessID {
 }
 
 func TestUsageNamesEveryFlag(t *testing.T) {
-	for _, command := range []string{"up", "kubeconfig"} {
+	for _, command := range []string{"up", "kubeconfig", "route"} {
 		a := &arguments{command: command}
 		flags := newFlags(command, a)
 		if _, err := a.commandFlags(flags); err != nil {
