@@ -23,7 +23,10 @@ type Settings struct {
 	// as the board sees it.
 	ServerName string
 	Labels     map[string]string
-	More       map[string]string // by the console's names
+	// Of the kubelet's own port, paths of PEM; empty: none, and a certificate
+	// that the board signs itself.
+	ClientCA, ServerCert, ServerKey string
+	More                            map[string]string // by the console's names
 }
 
 // Provision fills a running board's settings by means of tools/provision. They
@@ -85,6 +88,13 @@ func (s *Settings) arguments() []string {
 	}
 	for key, value := range s.Labels {
 		args = append(args, "--label", key+"="+value)
+	}
+	for option, path := range map[string]string{
+		"--client-ca": s.ClientCA, "--server-cert": s.ServerCert, "--server-key": s.ServerKey,
+	} {
+		if path != "" {
+			args = append(args, option, path)
+		}
 	}
 	for name, value := range s.More {
 		args = append(args, "--set", name+"="+value)

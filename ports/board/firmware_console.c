@@ -233,6 +233,7 @@ void fk_firmware_describe(struct fk_firmware *f) {
         .architecture = machine_facts.architecture,
     };
     n->reset_reason = reset_text();
+    n->kubelet_port = 0; /* nothing listens as yet */
     n->resource_count = 0;
     n->resources[n->resource_count++] = (struct fk_pair){"cpu", machine_facts.cpu};
     n->resources[n->resource_count++] = (struct fk_pair){"memory", machine_facts.memory};

@@ -50,7 +50,8 @@ static int put_value(struct fk_console *c, uint8_t number, struct fk_bytes value
  */
 
 static void begin_paste(struct fk_console *c, uint8_t number) {
-    fk_pem_begin(&c->pem, number == FK_SETTING_KEY ? FK_PEM_KEY : FK_PEM_CERTIFICATES);
+    const bool key = number == FK_SETTING_KEY || number == FK_SETTING_SERVER_KEY;
+    fk_pem_begin(&c->pem, key ? FK_PEM_KEY : FK_PEM_CERTIFICATES);
     c->pasting = number;
     c->paste_len = 0;
     c->paste_err = 0;

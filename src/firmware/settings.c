@@ -9,6 +9,9 @@
 #define LEASE_DEFAULT_S 40
 #define UPDATE_DEFAULT_S 10
 #define REPORT_DEFAULT_S 300
+#define PORT_DEFAULT 10250
+#define AUTH_CACHE_MAX_S 3600
+#define CONFIG_NAMESPACE_MAX 63
 
 const struct fk_setting fk_setting_table[] = {
     {FK_SETTING_SERVER, FK_SETTING_TEXT, false, true, "server", "https://HOST[:PORT]",
@@ -36,6 +39,24 @@ const struct fk_setting fk_setting_table[] = {
      "how often an unchanged status is sent (default: 300)"},
     {FK_SETTING_LOG_LEVEL, FK_SETTING_TEXT, false, false, "log-level", "LEVEL",
      "error, warn, info or debug (default: info)"},
+    {FK_SETTING_CLIENT_CA, FK_SETTING_PEM, false, false, "client-ca", "",
+     "certificates of the CAs whose clients may log in at the port (default: tokens only)"},
+    {FK_SETTING_SERVER_CERT, FK_SETTING_PEM, false, false, "server-cert", "",
+     "the port's certificate, those that lead to its CA behind it (default: self-signed)"},
+    {FK_SETTING_SERVER_KEY, FK_SETTING_PEM, true, false, "server-key", "",
+     "its private key; both or none"},
+    {FK_SETTING_PORT, FK_SETTING_TEXT, false, false, "port", "NUMBER",
+     "the kubelet's own port, 0 for none (default: 10250)"},
+    {FK_SETTING_API_SERVER_USER, FK_SETTING_TEXT, false, false, "api-server-user", "NAME",
+     "CN of the API server's client certificate: always allowed (default: nobody is)"},
+    {FK_SETTING_OPEN_HEALTH, FK_SETTING_TEXT, false, false, "anonymous-healthz", "yes|no",
+     "whether everyone may ask for /healthz, /livez and /readyz (default: no)"},
+    {FK_SETTING_CONFIG_MAP, FK_SETTING_TEXT, false, false, "config-map", "NAMESPACE/NAME,...",
+     "ConfigMaps that set the memory region and options while the node runs"},
+    {FK_SETTING_AUTH_CACHE_S, FK_SETTING_TEXT, false, false, "auth-cache", "SECONDS",
+     "how long to remember who a token is and what it may (default: 120 and 300)"},
+    {FK_SETTING_LED_BRIGHTNESS, FK_SETTING_TEXT, false, false, "led-brightness", "PERCENT",
+     "of the LED's usual brightness (default: 100)"},
 };
 const size_t fk_setting_count = sizeof fk_setting_table / sizeof fk_setting_table[0];
 
@@ -54,19 +75,26 @@ static int refuse(struct fk_writer *why, const char *a, const char *b) {
 /* ---- what a text may be ------------------------------------------------------------------------
  */
 
-/* The bounds of the numbers are those of the Linux node. */
-static int check_seconds(const char *text, uint64_t min, uint64_t max, uint32_t *seconds,
-                         struct fk_writer *why) {
+/* The bounds of the numbers are those of the Linux node. What: "of seconds " or the like. */
+static int check_number(const char *text, const char *what, uint32_t min, uint32_t max,
+                        uint32_t *number, struct fk_writer *why) {
     uint64_t value = 0;
     if (fk_number_parse(text, min, max, &value) == 0) {
-        *seconds = (uint32_t)value;
+        *number = (uint32_t)value;
         return 0;
     }
-    fk_put_str(why, "must be a whole number of seconds from ");
+    fk_put_str(why, "must be a whole number ");
+    fk_put_str(why, what);
+    fk_put_str(why, "from ");
     fk_put_u64(why, min);
     fk_put_str(why, " to ");
     fk_put_u64(why, max);
     return FK_E_CONFIG;
+}
+
+static int check_seconds(const char *text, uint32_t min, uint32_t max, uint32_t *seconds,
+                         struct fk_writer *why) {
+    return check_number(text, "of seconds ", min, max, seconds, why);
 }
 
 static int check_level(const char *text, uint8_t *level, struct fk_writer *why) {
@@ -86,10 +114,78 @@ static int check_tls_name(const char *text, struct fk_writer *why) {
     return refuse(why, "\" is neither a DNS name nor an IP address", "");
 }
 
+static int check_user(const char *text, struct fk_writer *why) {
+    const size_t max = FK_USER_MAX - 2; /* with an empty UID behind it */
+    if (*text != '\0' && strlen(text) <= max) return 0;
+    fk_put_str(why, "must be a name of at most ");
+    fk_put_u64(why, max);
+    return refuse(why, " bytes", "");
+}
+
+static int check_yes_no(const char *text, bool *yes, struct fk_writer *why) {
+    *yes = strcmp(text, "yes") == 0;
+    return *yes || strcmp(text, "no") == 0 ? 0 : refuse(why, "must be yes or no", "");
+}
+
+/* A namespace is an RFC 1123 label, the name of a ConfigMap a subdomain. */
+static bool config_map_valid(struct fk_bytes ref) {
+    char part[FK_NODE_NAME_MAX + 1];
+    const uint8_t *slash = ref.len == 0 ? NULL : memchr(ref.p, '/', ref.len);
+    if (slash == NULL) return false;
+    const size_t len = (size_t)(slash - ref.p), name_len = ref.len - len - 1;
+    if (len > CONFIG_NAMESPACE_MAX || name_len > FK_NODE_NAME_MAX) return false;
+    memcpy(part, ref.p, len);
+    part[len] = '\0';
+    if (strchr(part, '.') != NULL || !fk_config_name_valid(part)) return false;
+    memcpy(part, slash + 1, name_len);
+    part[name_len] = '\0';
+    return fk_config_name_valid(part);
+}
+
+static int check_config_maps(const char *text, struct fk_writer *why) {
+    struct fk_bytes rest = fk_bytes_str(text), ref;
+    size_t count = 0;
+    bool good = true;
+    while (good && fk_config_text_item(&rest, &ref)) good = config_map_valid(ref) && ++count > 0;
+    if (good && count > 0 && count <= FK_CONFIGMAPS_MAX) return 0;
+    fk_put_str(why, "must be NAMESPACE/NAME with commas between, at most ");
+    fk_put_u64(why, FK_CONFIGMAPS_MAX);
+    return FK_E_CONFIG;
+}
+
+/* A wrong no is mended by whoever sees it, and soon: what is not allowed is asked for again no
+ * later than by default. */
+static void remember_for(struct fk_settings *out, uint32_t ms) {
+    out->authn_hit_ms = out->authz_allowed_ms = ms;
+    out->authn_miss_ms = ms < FK_AUTHN_MISS_MS ? ms : FK_AUTHN_MISS_MS;
+    out->authz_denied_ms = ms < FK_AUTHZ_DENIED_MS ? ms : FK_AUTHZ_DENIED_MS;
+}
+
+/* Those of the kubelet's own port. */
+static int take_port_text(struct fk_settings *out, unsigned number, const char *text,
+                          struct fk_writer *why) {
+    uint32_t value = 0;
+    int err = 0;
+    switch (number) {
+    case FK_SETTING_PORT:
+        err = check_number(text, "", 0, UINT16_MAX, &value, why);
+        out->node.kubelet_port = (uint16_t)value;
+        return err;
+    case FK_SETTING_API_SERVER_USER: out->api_server_user = text; return check_user(text, why);
+    case FK_SETTING_OPEN_HEALTH: return check_yes_no(text, &out->open_health, why);
+    case FK_SETTING_CONFIG_MAP: out->config_maps = text; return check_config_maps(text, why);
+    case FK_SETTING_AUTH_CACHE_S:
+        err = check_seconds(text, 0, AUTH_CACHE_MAX_S, &value, why);
+        remember_for(out, value * 1000);
+        return err;
+    default: FK_ASSERT(false);
+    }
+}
+
 /* One text that is right goes where it belongs. */
 static int take_text(struct fk_settings *out, unsigned number, const char *text,
                      struct fk_writer *why) {
-    uint32_t seconds = 0;
+    uint32_t seconds = 0, percent = 0;
     int err = 0;
     switch (number) {
     case FK_SETTING_NODE_NAME: out->node.name = text; return fk_config_check_name(text, why);
@@ -105,7 +201,11 @@ static int take_text(struct fk_settings *out, unsigned number, const char *text,
         out->node.status_report_ms = seconds * 1000;
         return err;
     case FK_SETTING_LOG_LEVEL: return check_level(text, &out->log_level, why);
-    default: FK_ASSERT(false);
+    case FK_SETTING_LED_BRIGHTNESS:
+        err = check_number(text, "of percent ", 0, 100, &percent, why);
+        out->led_brightness = (uint8_t)percent;
+        return err;
+    default: return take_port_text(out, number, text, why);
     }
 }
 
@@ -292,6 +392,9 @@ static bool take(struct fk_settings *out, const struct fk_setting *setting, stru
     case FK_SETTING_CA: return take_der(&out->ca, stored, SIZE_MAX);
     case FK_SETTING_CERT: return take_der(&out->cert, stored, SIZE_MAX);
     case FK_SETTING_KEY: return take_der(&out->key, stored, 1);
+    case FK_SETTING_CLIENT_CA: return take_der(&out->client_ca, stored, SIZE_MAX);
+    case FK_SETTING_SERVER_CERT: return take_der(&out->server_cert, stored, SIZE_MAX);
+    case FK_SETTING_SERVER_KEY: return take_der(&out->server_key, stored, 1);
     case FK_SETTING_LABELS: return take_list(&out->node, false, stored);
     case FK_SETTING_TAINTS: return take_list(&out->node, true, stored);
     default: break;
@@ -303,11 +406,19 @@ static bool take(struct fk_settings *out, const struct fk_setting *setting, stru
 static void set_defaults(struct fk_settings *out) {
     *out = (struct fk_settings){
         .log_level = FK_INFO,
+        .led_brightness = 100,
+        .api_server_user = "",
+        .config_maps = "",
+        .authn_hit_ms = FK_AUTHN_HIT_MS,
+        .authn_miss_ms = FK_AUTHN_MISS_MS,
+        .authz_allowed_ms = FK_AUTHZ_ALLOWED_MS,
+        .authz_denied_ms = FK_AUTHZ_DENIED_MS,
         .node = {.system = {"", "", "", "", "", "", "", "", ""},
                  .taints = {{"femtokubelet.dev/node", "true", "NoSchedule"}},
                  .taint_count = 1,
                  .resources = {{"cpu", "240m"}, {"memory", "320Ki"}, {"pods", "0"}},
                  .resource_count = 3,
+                 .kubelet_port = PORT_DEFAULT,
                  .lease_duration_s = LEASE_DEFAULT_S,
                  .status_update_ms = UPDATE_DEFAULT_S * 1000,
                  .status_report_ms = REPORT_DEFAULT_S * 1000},
@@ -319,6 +430,15 @@ static int say_missing(const struct fk_setting *setting, struct fk_writer *why) 
     (void)refuse(why, setting->name, " is not set: type set ");
     (void)refuse(why, setting->name, setting->kind == FK_SETTING_PEM ? " and paste PEM" : " ");
     return refuse(why, setting->argument, "");
+}
+
+/* The port's certificate and key come together. */
+static int check_pair(const struct fk_settings *out, struct fk_writer *why) {
+    const bool cert = out->server_cert.len > 0, key = out->server_key.len > 0;
+    if (cert == key) return 0;
+    const char *missing = cert ? "server-key" : "server-cert";
+    (void)say_missing(fk_setting_find(fk_bytes_str(missing)), why);
+    return refuse(why, ", or unset ", cert ? "server-cert" : "server-key");
 }
 
 int fk_settings_load(struct fk_settings *out, const struct fk_store *store, struct fk_writer *why) {
@@ -334,5 +454,6 @@ int fk_settings_load(struct fk_settings *out, const struct fk_store *store, stru
     if (out->node.hostname == NULL) out->node.hostname = out->node.name;
     if (out->tls_server_name == NULL) out->tls_server_name = out->host;
     out->node.lease_renew_ms = out->node.lease_duration_s * 1000 / 4;
-    return fk_config_check(&out->node, why);
+    const int err = check_pair(out, why);
+    return err != 0 ? err : fk_config_check(&out->node, why);
 }

@@ -23,6 +23,16 @@ enum fk_setting_number {
     FK_SETTING_STATUS_UPDATE_S = 11,
     FK_SETTING_STATUS_REPORT_S = 12,
     FK_SETTING_LOG_LEVEL = 13, /* error, warn, info or debug */
+    /* of the kubelet's own port */
+    FK_SETTING_CLIENT_CA = 14,       /* DER, one or several certificates */
+    FK_SETTING_SERVER_CERT = 15,     /* DER, leaf first; with SERVER_KEY or not at all */
+    FK_SETTING_SERVER_KEY = 16,      /* DER; secret */
+    FK_SETTING_PORT = 17,            /* decimal text; 0: no server */
+    FK_SETTING_API_SERVER_USER = 18, /* the CN that is always allowed */
+    FK_SETTING_OPEN_HEALTH = 19,     /* yes or no */
+    FK_SETTING_CONFIG_MAP = 20,      /* NAMESPACE/NAME,... */
+    FK_SETTING_AUTH_CACHE_S = 21,    /* decimal text */
+    FK_SETTING_LED_BRIGHTNESS = 22,  /* percent, decimal text */
 };
 
 enum fk_setting_kind {
@@ -37,7 +47,7 @@ struct fk_setting {
     uint8_t kind; /* enum fk_setting_kind */
     bool secret;  /* never shown, never echoed */
     bool required;
-    const char *name;     /* "server"; as on the console, at most 15 bytes */
+    const char *name;     /* "server"; as on the console, at most 17 bytes */
     const char *argument; /* "NAME": what a value looks like; "" for PEM */
     const char *help;     /* one line */
 };
@@ -68,7 +78,16 @@ struct fk_settings {
     const char *host;      /* without brackets */
     const char *tls_server_name;
     uint16_t port;
-    uint8_t log_level;          /* enum fk_level */
+    uint8_t log_level;      /* enum fk_level */
+    uint8_t led_brightness; /* percent */
+
+    /* The kubelet's own port; its number is node.kubelet_port. Views of length 0: not set. */
+    struct fk_bytes client_ca, server_cert, server_key;
+    const char *api_server_user; /* "": nobody is always allowed */
+    const char *config_maps;     /* "default/rack-1,..."; "": none */
+    bool open_health;
+    uint32_t authn_hit_ms, authn_miss_ms, authz_allowed_ms, authz_denied_ms;
+
     struct fk_node_config node; /* system is all "", resources are cpu 240m, memory 320Ki and pods
                                  * 0: the port fills in what it knows */
 };

@@ -136,6 +136,11 @@ bool fk_store_newer(const struct fk_store *s) { return s->newer; }
 
 bool fk_store_waits(const struct fk_store *s) { return s->active != s->in_use; }
 
+void fk_store_release(struct fk_store *s) {
+    FK_ASSERT(s->err != 0);
+    s->in_use = s->active;
+}
+
 struct fk_bytes fk_store_get(const struct fk_store *s, unsigned number) {
     struct fk_bytes value = fk_bytes(NULL, 0);
     if (s->active < 0 || !find(body_of(s, s->active), s->length, number, &value)) return value;

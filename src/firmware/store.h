@@ -63,8 +63,12 @@ bool fk_store_newer(const struct fk_store *s);
 /* A record was saved since open and waits for a reboot to be used. */
 bool fk_store_waits(const struct fk_store *s);
 
+/* What fk_store_get gave is referred to no longer, so the record in use may go: begin does not ask
+ * for a reboot. Not during a draft. */
+void fk_store_release(struct fk_store *s);
+
 /* A value of the active record, in place; p NULL where there is none. Stays valid until the next
- * but one record is begun, and that needs a reboot (see begin). */
+ * but one record is begun, and that needs a reboot (see begin) or fk_store_release. */
 struct fk_bytes fk_store_get(const struct fk_store *s, unsigned number);
 
 /* Begins a new record that differs from the active one in what is put into it; erases the other

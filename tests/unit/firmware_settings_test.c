@@ -46,11 +46,12 @@ static void the_table(void **state) {
         assert_int_equal(numbers >> s->number & 1, 0);
         numbers |= UINT32_C(1) << s->number;
         assert_ptr_equal(named(s->name), s);
-        assert_true(strlen(s->name) <= 15 && strlen(s->help) <= 90);
-        assert_int_equal(s->secret, s->number == FK_SETTING_KEY);
+        assert_true(strlen(s->name) <= 17 && strlen(s->help) <= 90);
+        assert_int_equal(s->secret,
+                         s->number == FK_SETTING_KEY || s->number == FK_SETTING_SERVER_KEY);
         assert_int_equal(*s->argument == '\0', s->kind == FK_SETTING_PEM);
     }
-    assert_int_equal(numbers, 0x3ffe); /* 1 to 13 */
+    assert_int_equal(numbers, 0x7ffffe); /* 1 to 22 */
     assert_null(fk_setting_find(fk_bytes_str("")));
     assert_null(fk_setting_find(fk_bytes_str("serve")));
     assert_null(fk_setting_find(fk_bytes_str("server1")));
@@ -79,6 +80,18 @@ static void typed_stored_and_shown(void **state) {
         {"status-report", "1", "1|", NULL},
         {"status-report", "86400", "86400|", NULL},
         {"log-level", "debug", "debug|", NULL},
+        {"port", "0", "0|", NULL},
+        {"port", "65535", "65535|", NULL},
+        {"api-server-user", "kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client|",
+         NULL},
+        {"anonymous-healthz", "yes", "yes|", NULL},
+        {"anonymous-healthz", "no", "no|", NULL},
+        {"config-map", "default/rack-1", "default/rack-1|", NULL},
+        {"config-map", "a/b,kube-system/c.d", "a/b,kube-system/c.d|", NULL},
+        {"auth-cache", "0", "0|", NULL},
+        {"auth-cache", "3600", "3600|", NULL},
+        {"led-brightness", "0", "0|", NULL},
+        {"led-brightness", "100", "100|", NULL},
         {"labels", "a=1,b=", "a|1|b||", NULL},
         {"labels", " a = 1 ,, ", "a|1|", "a=1"},
         {"labels", "", "", NULL},
@@ -127,6 +140,22 @@ static void refused(void **state) {
         {"status-report", "0", "from 1 to 86400"},
         {"status-report", "86401", "from 1 to 86400"},
         {"log-level", "verbose", "must be error, warn, info or debug"},
+        {"port", "65536", "must be a whole number from 0 to 65535"},
+        {"port", "https", "from 0 to 65535"},
+        {"api-server-user", "", "a value is needed"},
+        {"anonymous-healthz", "true", "must be yes or no"},
+        {"config-map", "default", "must be NAMESPACE/NAME with commas between, at most "},
+        {"config-map", ",", "must be NAMESPACE/NAME"},
+        {"config-map", "/a", "must be NAMESPACE/NAME"},
+        {"config-map", "a/", "must be NAMESPACE/NAME"},
+        {"config-map", "a/b/c", "must be NAMESPACE/NAME"},
+        {"config-map", "a.b/c", "must be NAMESPACE/NAME"},
+        {"config-map", "A/b", "must be NAMESPACE/NAME"},
+        {"config-map", "a/b,a/B", "must be NAMESPACE/NAME"},
+        {"auth-cache", "3601", "must be a whole number of seconds from 0 to 3600"},
+        {"auth-cache", "-1", "from 0 to 3600"},
+        {"led-brightness", "101", "must be a whole number of percent from 0 to 100"},
+        {"led-brightness", "50%", "from 0 to 100"},
         {"labels", "a", "must be key=value pairs with commas between, at most 16"},
         {"labels", "a=1,=2", "must be key=value pairs"},
         {"labels", "a b=1", "label key \"a b\" is malformed"},
@@ -168,6 +197,30 @@ static void bounds(void **state) {
     assert_int_equal(encode("taints", taints), 0);
     assert_true(out.len <= strlen(taints) + FK_TAINTS_MAX + 1);
     assert_int_equal(encode("taints", repeated(":NoSchedule,", FK_TAINTS_MAX + 1)), FK_E_CONFIG);
+
+    char maps[16 * (FK_CONFIGMAPS_MAX + 1)] = "";
+    for (size_t i = 0; i < FK_CONFIGMAPS_MAX; i++) strcat(maps, "ns/name,");
+    assert_int_equal(encode("config-map", maps), 0);
+    assert_int_equal(encode("config-map", strcat(maps, "ns/name")), FK_E_CONFIG);
+    static char ref[64 + 254 + 2];
+    memset(ref, 'n', sizeof ref - 1);
+    ref[63] = '/'; /* a namespace of 63 bytes, a name of 255 */
+    ref[63 + 1 + FK_NODE_NAME_MAX] = '\0';
+    assert_int_equal(encode("config-map", ref), 0);
+    ref[63 + 1 + FK_NODE_NAME_MAX] = 'n';
+    ref[63 + 1 + FK_NODE_NAME_MAX + 1] = '\0';
+    assert_int_equal(encode("config-map", ref), FK_E_CONFIG);
+    memset(ref, 'n', 70);
+    memcpy(ref + 64, "/n", 3); /* a namespace of 64 */
+    assert_int_equal(encode("config-map", ref), FK_E_CONFIG);
+
+    char user[FK_USER_MAX];
+    memset(user, 'u', sizeof user);
+    user[FK_USER_MAX - 2] = '\0';
+    assert_int_equal(encode("api-server-user", user), 0);
+    user[FK_USER_MAX - 2] = 'u';
+    user[FK_USER_MAX - 1] = '\0';
+    assert_int_equal(encode("api-server-user", user), FK_E_CONFIG);
 
     char url[8 + FK_HOST_MAX + 7] = "https://";
     memset(url + 8, 'h', FK_HOST_MAX);
@@ -291,6 +344,18 @@ static void defaults(void **state) {
     assert_int_equal(n->lease_renew_ms, 10000);
     assert_int_equal(n->status_update_ms, 10000);
     assert_int_equal(n->status_report_ms, 300000);
+    assert_int_equal(n->kubelet_port, 10250);
+    assert_int_equal(settings.client_ca.len, 0);
+    assert_int_equal(settings.server_cert.len, 0);
+    assert_int_equal(settings.server_key.len, 0);
+    assert_string_equal(settings.api_server_user, "");
+    assert_string_equal(settings.config_maps, "");
+    assert_false(settings.open_health);
+    assert_int_equal(settings.authn_hit_ms, FK_AUTHN_HIT_MS);
+    assert_int_equal(settings.authn_miss_ms, FK_AUTHN_MISS_MS);
+    assert_int_equal(settings.authz_allowed_ms, FK_AUTHZ_ALLOWED_MS);
+    assert_int_equal(settings.authz_denied_ms, FK_AUTHZ_DENIED_MS);
+    assert_int_equal(settings.led_brightness, 100);
     assert_string_equal(n->system.kubelet_version, "");
     /* in place */
     assert_true((const uint8_t *)n->name >= flash.bytes &&
@@ -339,6 +404,63 @@ static void all_set(void **state) {
     assert_int_equal(load(), 0);
     assert_int_equal(n->taint_count, 1);
     assert_int_equal(n->label_count, 0);
+}
+
+static void the_port_is_configured(void **state) {
+    (void)state;
+    save_required();
+    save_bytes("client-ca", THREE);
+    save_bytes("server-cert", TWO);
+    save_bytes("server-key", KEY);
+    save("port", "0");
+    save("api-server-user", "kube-apiserver-kubelet-client");
+    save("anonymous-healthz", "yes");
+    save("config-map", "default/a,default/b");
+    save("led-brightness", "7");
+    assert_int_equal(load(), 0);
+    assert_int_equal(settings.client_ca.len, 12);
+    assert_int_equal(settings.server_cert.len, 8);
+    assert_int_equal(settings.server_key.len, 4);
+    assert_int_equal(settings.node.kubelet_port, 0);
+    assert_int_equal(settings.port, 6443); /* the API server's */
+    assert_string_equal(settings.api_server_user, "kube-apiserver-kubelet-client");
+    assert_true(settings.open_health);
+    assert_string_equal(settings.config_maps, "default/a,default/b");
+    assert_int_equal(settings.led_brightness, 7);
+}
+
+/* A no is remembered no longer than by default, whatever is said of a yes. */
+static void how_long_answers_are_remembered(void **state) {
+    (void)state;
+    static const struct {
+        const char *typed;
+        uint32_t yes_ms, no_ms;
+    } rows[] = {{"0", 0, 0}, {"29", 29000, 29000}, {"31", 31000, 30000}, {"3600", 3600000, 30000}};
+    save_required();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        save("auth-cache", rows[i].typed);
+        assert_int_equal(load(), 0);
+        assert_int_equal(settings.authn_hit_ms, rows[i].yes_ms);
+        assert_int_equal(settings.authz_allowed_ms, rows[i].yes_ms);
+        assert_int_equal(settings.authn_miss_ms, rows[i].no_ms);
+        assert_int_equal(settings.authz_denied_ms, rows[i].no_ms);
+    }
+}
+
+/* One without the other would be a certificate that nobody can prove, or a key for nothing. */
+static void certificate_and_key_of_the_port_come_together(void **state) {
+    (void)state;
+    save_required();
+    save_bytes("server-cert", TWO);
+    expect_refused("server-key is not set: type set server-key and paste PEM, "
+                   "or unset server-cert");
+    save_bytes("server-key", KEY);
+    assert_int_equal(load(), 0);
+    save_bytes("server-cert", fk_bytes(NULL, 0));
+    expect_refused("server-cert is not set: type set server-cert and paste PEM, "
+                   "or unset server-key");
+    save_bytes("server-key", fk_bytes(NULL, 0));
+    assert_int_equal(load(), 0);
 }
 
 /* A name that is no label value needs a host name of its own. */
@@ -398,6 +520,17 @@ static void strange_bytes(void **state) {
         {"cert", {der, 6}},
         {"key", {der, 8}}, /* two of them */
         {"key", {der, 3}},
+        {"client-ca", {der, 3}},
+        {"server-cert", {der, 6}},
+        {"server-key", {der, 8}},
+        {"port", {(const uint8_t *)"65536\0", 6}},
+        {"port", {(const uint8_t *)"1\0002\0", 4}},
+        {"api-server-user", {(const uint8_t *)"\0", 1}},
+        {"anonymous-healthz", {(const uint8_t *)"\0", 1}},
+        {"config-map", {(const uint8_t *)"\0", 1}},
+        {"config-map", {(const uint8_t *)"a/b", 3}},
+        {"auth-cache", {(const uint8_t *)"x\0", 2}},
+        {"led-brightness", {(const uint8_t *)"101\0", 4}},
     };
     save_required();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -448,6 +581,9 @@ int main(void) {
         RECORD_TEST(what_is_missing_is_named),
         RECORD_TEST(defaults),
         RECORD_TEST(all_set),
+        RECORD_TEST(the_port_is_configured),
+        RECORD_TEST(how_long_answers_are_remembered),
+        RECORD_TEST(certificate_and_key_of_the_port_come_together),
         RECORD_TEST(long_names),
         RECORD_TEST(strange_bytes),
         RECORD_TEST(lists_that_are_too_long),

@@ -140,6 +140,38 @@ class Kubeconfig(Files):
             with mock.patch.dict(os.environ, {"PATH": "/nowhere"}):
                 self.assertIn("python3-yaml, or kubectl", self.trouble(path))
 
+    def test_the_port(self):
+        """client-ca, server-cert and server-key come from files, with or without a kubeconfig."""
+        ca = self.file("ca.crt", "".join(pem("CERTIFICATE", c) for c in CA))
+        cert, key = self.file("s.crt", pem("CERTIFICATE", CERT)), self.file("s.key", KEY_PEM)
+        files = "--client-ca", str(ca), "--server-cert", str(cert), "--server-key", str(key)
+        got = self.settings(self.config(), *files, "--set", "port=0")
+        self.assertEqual("\n".join(got["client-ca"]) + "\n", ca.read_text())
+        self.assertEqual("\n".join(got["server-cert"]) + "\n", cert.read_text())
+        self.assertEqual("\n".join(got["server-key"]) + "\n", pem("EC PRIVATE KEY", KEY))
+        self.assertEqual(got["port"], "0")
+        args = provision.parse(["--tcp", "h:1", *files[:2], "--set", "server-cert=", "--set", "server-key="])
+        got = provision.settings_of(args)
+        self.assertEqual(list(got), ["client-ca", "server-cert", "server-key"])
+        self.assertEqual(got["server-cert"], "")
+
+    def test_troubles_of_the_port(self):
+        cert, key = self.file("s.crt", pem("CERTIFICATE", CERT)), self.file("s.key", KEY_PEM)
+        rsa = self.file("rsa.key", pem("RSA PRIVATE KEY", der(1190)))
+        rows = (
+            (("--server-cert", cert), "come together"),
+            (("--server-key", key), "come together"),
+            (("--server-cert", cert, "--server-key", rsa), "rsa.key is not P-256"),
+            (("--server-cert", key, "--server-key", key), "s.key holds no certificate"),
+            (("--server-cert", cert, "--server-key", cert), "s.crt holds no private key"),
+            (("--client-ca", self.folder / "gone"), "gone: No such file"),
+            (("--set", "client-ca=abc"), "--set client-ca=...: this comes from --client-ca FILE"),
+            (("--set", "server-key=abc"), "this comes from --server-key FILE"),
+        )
+        for more, said in rows:
+            with self.subTest(said=said):
+                self.assertIn(said, self.trouble(self.config(), *map(str, more)))
+
     def test_troubles(self):
         encrypted = KEY_PEM.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1)
         rows = (
@@ -401,7 +433,7 @@ class RealConsole(Files):
                 self.assertIn("server           https://10.1.2.3:6443", lines)
                 self.assertIn("node-name        board-1", lines)
                 self.assertIn("labels           a=b", lines)
-                self.assertEqual(len(lines), 13)
+                self.assertEqual(len(lines), 22)
                 (self.folder / "flash").unlink()
 
     def test_unix_socket_and_serial_line(self):
