@@ -33,12 +33,13 @@ struct fk_exchange {
     const char *rest;  /* of the path, behind its route's; only during start */
     const char *query; /* likewise */
 
-    /* set by start, for a 200 */
+    /* set by start, for a 200, and for an error that has a document of its own (healthz) */
     const char *content_type;
-    fk_http1_items items; /* ctx is the exchange */
-    uint32_t from, to;    /* the endpoint's own: a range, a choice */
+    fk_http1_items items;    /* ctx is the exchange */
+    uint32_t from, to, seen; /* the endpoint's own: a range, a choice, a state */
 
-    /* set by start, for an error: what is wrong and what would be right; static text */
+    /* set by start, for an error without items: what is wrong and what would be right; static text
+     */
     const char *message;
 };
 
@@ -58,7 +59,8 @@ extern const struct fk_route fk_routes[];
 extern const size_t fk_route_count;
 
 /* One file each: kubelet/serve_*.c. */
-int fk_serve_healthz(struct fk_exchange *x); /* also livez */
+int fk_serve_healthz(struct fk_exchange *x);
+int fk_serve_livez(struct fk_exchange *x);
 int fk_serve_readyz(struct fk_exchange *x);
 int fk_serve_metrics(struct fk_exchange *x);
 int fk_serve_metrics_resource(struct fk_exchange *x);
