@@ -8,7 +8,10 @@
 #ifndef FK_KUBELET_AUTHZ_H
 #define FK_KUBELET_AUTHZ_H
 
-#include "kubelet/authn.h"
+#include "api/reviews.h"
+#include "kubelet/ask.h"
+
+#define FK_VERB_MAX 8 /* bytes of a verb */
 
 /* Subresources of nodes that paths belong to. Where two are named, the finer is asked for first,
  * and proxy if that is denied. */
@@ -22,26 +25,20 @@ enum fk_subresource {
     FK_NODES_CONFIGZ, /* or proxy */
 };
 
-struct fk_authz_entry {
-    uint8_t key[32]; /* of user, verb and subresource */
-    uint64_t until_ms;
-};
-
 /* Members are private but for the counts. */
 struct fk_authz {
     struct fk_duty_env env;
     fk_sha256 sha256;
     uint32_t allowed_ms, denied_ms;
-    bool asking, in_flight, answered;
-    bool proxy; /* the finer question was denied: now nodes/proxy */
+    struct fk_ask ask; /* its key is the whole question's, with the finer subresource */
+    bool proxy;        /* the finer question was denied: now nodes/proxy */
+    uint8_t subresource;
     const char *verb;
-    enum fk_subresource subresource;
-    uint8_t key[32];
-    struct fk_user user; /* of the review under way */
+    uint32_t reviews, refusals, failures; /* asked; of those answered no; not answered */
     struct fk_access_review_reader reader;
-    struct fk_authz_entry allowed[FK_AUTHZ_ALLOWED];
-    struct fk_authz_entry denied[FK_AUTHZ_DENIED];
-    uint32_t reviews, refusals, failures;
+    struct fk_ask_entry allowed[FK_AUTHZ_ALLOWED]; /* by user, verb and subresource */
+    struct fk_ask_entry denied[FK_AUTHZ_DENIED];
+    struct fk_user user; /* of the review wanted or under way */
 };
 
 void fk_authz_init(struct fk_authz *a, const struct fk_duty_env *env, fk_sha256 sha256,
