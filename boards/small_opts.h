@@ -15,6 +15,10 @@
 #define FK_REQUESTS_MAX 2
 #define FK_REPLY_WINDOW 768
 #define FK_SEND_BUF 1024
+#define FK_AUTHN_HITS 3 /* 346 bytes each; API server, metrics-server, Prometheus */
+#define FK_AUTHN_MISSES 4
+#define FK_AUTHZ_ALLOWED 6
+#define FK_AUTHZ_DENIED 4
 #define FK_RECV_BUF 128 /* below it the handshake runs, the deepest stack of all */
 
 #endif

@@ -115,8 +115,8 @@
 #endif
 
 /* Remembered answers, count: tokens that are good and tokens that are not (kept apart, so that a
- * flood of bad ones does not push out the good), what is allowed and what is not. FK_USER_MAX + 48,
- * 48, 48 and 48 bytes each. */
+ * flood of bad ones does not push out the good), what is allowed and what is not. FK_USER_MAX + 26,
+ * 24, 24 and 24 bytes each. */
 #ifndef FK_AUTHN_HITS
 #define FK_AUTHN_HITS 8
 #endif
