@@ -176,30 +176,42 @@ func loadCA(certFile, keyFile string) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	keyPEM, err := os.ReadFile(keyFile)
-	if err != nil {
-		return nil, err
-	}
 	certBlock, _ := pem.Decode(certPEM)
-	keyBlock, _ := pem.Decode(keyPEM)
-	if certBlock == nil || keyBlock == nil {
-		return nil, fmt.Errorf("%s or %s is not PEM", certFile, keyFile)
+	if certBlock == nil {
+		return nil, fmt.Errorf("%s is not PEM", certFile)
 	}
 	cert, err := x509.ParseCertificate(certBlock.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	var key crypto.Signer
-	switch keyBlock.Type {
+	key, err := loadKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := encodeKey(key)
+	return &CA{KeyPair{Cert: cert, Key: key, CertPEM: certPEM, KeyPEM: keyPEM}}, err
+}
+
+// loadKey reads what encodeKey made.
+func loadKey(file string) (key crypto.Signer, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s is not PEM", file)
+	}
+	switch block.Type {
 	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(keyBlock.Bytes)
+		key, err = x509.ParseECPrivateKey(block.Bytes)
 	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(keyBlock.Bytes)
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	default:
-		err = errors.New("unknown private key type " + keyBlock.Type)
+		err = errors.New("unknown private key type " + block.Type)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", keyFile, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &CA{KeyPair{Cert: cert, Key: key, CertPEM: certPEM, KeyPEM: keyPEM}}, nil
+	return key, nil
 }
