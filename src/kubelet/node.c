@@ -34,11 +34,21 @@ static void look_for_ghosts(struct fk_node *n, uint64_t gateway_id, uint64_t now
     n->gateway_id = gateway_id;
 }
 
+/* For the rate that /stats/summary tells: it must not depend on how often somebody asks. */
+static void sample_cpu(struct fk_node *n, uint64_t now_ms) {
+    if (n->port.ops->figures == NULL) return;
+    struct fk_port_figures figures = {0};
+    n->port.ops->figures(n->port.ctx, &figures);
+    n->cpu[0] = n->cpu[1];
+    n->cpu[1] = (struct fk_cpu_sample){now_ms, figures.cpu_us};
+}
+
 static void gather_facts(void *ctx, struct fk_now now, struct fk_facts *facts) {
     struct fk_node *n = ctx;
     struct fk_port_facts port;
     n->port.ops->facts(n->port.ctx, &port);
     look_for_ghosts(n, port.gateway_id, now.mono_ms);
+    sample_cpu(n, now.mono_ms);
     const struct fk_clock *clock = &n->client.clock;
     const uint32_t connects = n->client.stats.connects;
     *facts = (struct fk_facts){
@@ -136,7 +146,7 @@ static bool may_ask(const struct fk_node *n) {
     return fk_client_ready(&n->client) && !fk_node_left(n);
 }
 
-bool fk_node_step(struct fk_node *n) {
+static bool step(struct fk_node *n) {
     const uint64_t mono_ms = n->port.ops->mono_ms(n->port.ctx);
     const bool moved = fk_client_step(&n->client, mono_ms);
     const struct fk_now now = fk_client_now(&n->client, mono_ms);
@@ -145,6 +155,18 @@ bool fk_node_step(struct fk_node *n) {
     after_lapse(n, now);
     const bool worked = may_ask(n) && work(n, now);
     return moved || worked;
+}
+
+const uint32_t fk_node_step_bounds_us[FK_HISTOGRAM_BOUNDS] = {100,   1000,   10000,
+                                                              50000, 200000, 1000000};
+
+bool fk_node_step(struct fk_node *n) {
+    uint64_t (*const mono_us)(void *) = n->port.ops->mono_us;
+    if (mono_us == NULL) return step(n);
+    const uint64_t began_us = mono_us(n->port.ctx);
+    const bool more = step(n);
+    fk_histogram_add(&n->step_us, fk_node_step_bounds_us, mono_us(n->port.ctx) - began_us);
+    return more;
 }
 
 uint64_t fk_node_due(const struct fk_node *n) {
@@ -190,6 +212,7 @@ int fk_node_init(struct fk_node *n, const struct fk_node_setup *setup) {
                           .ghost_ms = FK_NEVER,
                           .look_ms = FK_NEVER};
     n->started_ms = n->port.ops->mono_ms(n->port.ctx);
+    n->cpu[0].at_ms = n->cpu[1].at_ms = n->started_ms;
     fk_rng_seed(&n->rng, setup->seed);
     const struct fk_client_config client = {
         .pipe = setup->pipe,

@@ -4,6 +4,7 @@
 #define FK_KUBELET_NODE_H
 
 #include "api/client.h"
+#include "base/histogram.h"
 #include "kubelet/conditions.h"
 #include "kubelet/config.h"
 #include "kubelet/lease.h"
@@ -40,6 +41,14 @@ struct fk_duty {
     void *self;
 };
 
+/* Time of a processor that we had used at a moment. */
+struct fk_cpu_sample {
+    uint64_t at_ms, cpu_us;
+};
+
+/* Of step_us below: a millisecond is an ordinary step of a small core, a second its handshake. */
+extern const uint32_t fk_node_step_bounds_us[FK_HISTOGRAM_BOUNDS];
+
 struct fk_node {
     const struct fk_node_config *config;
     struct fk_port port;
@@ -57,6 +66,8 @@ struct fk_node {
     uint64_t gateway_id;
     uint64_t ghost_ms; /* when the gateway changed; FK_NEVER: never */
     bool leaving;
+    struct fk_histogram step_us; /* how long steps took; empty where the port has no mono_us */
+    struct fk_cpu_sample cpu[2]; /* the last two looks, a status period apart; older first */
     struct fk_duty extra[FK_EXTRA_DUTIES_MAX];
     uint8_t extra_count;
 };
