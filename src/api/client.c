@@ -37,6 +37,8 @@ static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
     if (c->error_stream == slot->stream) c->error_stream = 0;
     const struct fk_slot asked = *slot;
     slot->stream = 0;
+    fk_request_counts_add(&c->counts, asked.method, response.status, true,
+                          c->now.mono_ms - asked.sent_ms);
     asked.reply->response(asked.owner, c->now, &response);
 }
 
@@ -270,17 +272,17 @@ bool fk_client_idle(const struct fk_client *c) {
 
 /* ---- submitting ----------------------------------------------------------------------------- */
 
-static const char *method_of(enum fk_verb verb) {
+static enum fk_request_method method_of(enum fk_verb verb) {
     switch (verb) {
-    case FK_GET: return "GET";
-    case FK_POST: return "POST";
-    case FK_PUT: return "PUT";
-    case FK_DELETE: return "DELETE";
+    case FK_GET: return FK_METHOD_GET;
+    case FK_POST: return FK_METHOD_POST;
+    case FK_PUT: return FK_METHOD_PUT;
+    case FK_DELETE: return FK_METHOD_DELETE;
     case FK_PATCH_MERGE:
     case FK_PATCH_STRATEGIC:
-    case FK_PATCH_JSON: return "PATCH";
+    case FK_PATCH_JSON: break;
     }
-    return "GET";
+    return FK_METHOD_PATCH;
 }
 
 static const char *content_type_of(enum fk_verb verb) {
@@ -318,7 +320,7 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
     if (c->config.authorization != NULL)
         headers[count++] = header("authorization", c->config.authorization, true);
     const struct fk_h2_request wire = {
-        .method = method_of(request->verb),
+        .method = fk_request_method_name(method_of(request->verb)),
         .scheme = "https",
         .authority = c->config.authority,
         .path = request->path,
@@ -335,6 +337,7 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
     *slot = (struct fk_slot){.stream = stream,
                              .reply = request->reply,
                              .owner = request->owner,
+                             .method = (uint8_t)method_of(request->verb),
                              .wants_body = request->wants_body,
                              .sent_ms = c->now.mono_ms};
     c->stats.requests++;

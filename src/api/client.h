@@ -7,6 +7,7 @@
 #define FK_API_CLIENT_H
 
 #include "api/pb_stream.h"
+#include "api/request_counts.h"
 #include "api/status.h"
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -82,6 +83,7 @@ struct fk_slot {
     uint64_t sent_ms;
     int status;              /* 0 until the head is in */
     uint32_t retry_after_ms; /* of the head */
+    uint8_t method;          /* enum fk_request_method */
     bool wants_body;
     bool expired; /* cancelled for FK_REQUEST_TIMEOUT_MS */
 };
@@ -112,7 +114,8 @@ struct fk_client {
     struct fk_status_reader error; /* of the one error body that is read at a time */
     int32_t error_stream;          /* 0: none */
     struct fk_client_stats stats;
-    uint16_t out_len, out_sent; /* of out */
+    struct fk_request_counts counts; /* of what was answered */
+    uint16_t out_len, out_sent;      /* of out */
     uint8_t out[FK_SEND_BUF];
 };
 
