@@ -2,9 +2,12 @@
  * no clock, no idea of what is asked for. One request at a time.
  *
  * Strict where strangers play: two lengths, both lengths, odd chunk sizes, a bare LF, whitespace
- * before a colon, an Upgrade that nobody asked for all end the connection after a 400. A second
- * request that arrives before the first is answered (pipelining) is not read: the first answer says
- * Connection: close. No answer is ever larger than its buffer: bodies are written item by item. */
+ * before a colon, folded lines all end the connection after a 400. A request's body is read and
+ * dropped before the request is shown, so what is shown was well-formed to its last byte; but who
+ * waits for a 100 (Continue) gets the answer at once, and the connection ends. Upgrade is ignored,
+ * as RFC 9110 7.8 allows. A second request that arrives before the first is answered (pipelining)
+ * is not read: the first answer says Connection: close. HTTP/1.0 is answered and hung up on. No
+ * answer is ever larger than its buffer: bodies are written item by item. */
 #ifndef FK_WIRE_HTTP1_SERVER_H
 #define FK_WIRE_HTTP1_SERVER_H
 
@@ -26,23 +29,26 @@ enum fk_http1_method {
 };
 const char *fk_http1_method_name(enum fk_http1_method method); /* "GET" */
 
-/* What is asked; texts are zero-terminated and stay until fk_http1_answer. */
+/* What is asked; texts are zero-terminated and stay until fk_http1_answer. A target in absolute
+ * form
+ * ("http://host/path") shows as its path. */
 struct fk_http1_request {
     enum fk_http1_method method;
     bool keep_alive; /* the connection may go on after the answer */
     bool has_token;  /* an Authorization header with the scheme Bearer; token may be "" */
     bool has_other_authorization; /* an Authorization header with another scheme */
-    const char *path;  /* "/metrics": as sent, not decoded; begins with a slash, without // . .. */
+    const char *path;  /* "/metrics": as sent, not decoded; begins with a slash, without // . ..
+                        * and without %00 %2e %2f %5c */
     const char *query; /* behind the question mark, "" without one */
     const char *token; /* secret: wiped by fk_http1_answer */
 };
 
 enum fk_http1_state {
     FK_HTTP1_IDLE,      /* between requests: not a byte of the next is here */
-    FK_HTTP1_READING,   /* amid a request's head */
-    FK_HTTP1_ASKED,     /* the head is here: look at request, then answer */
+    FK_HTTP1_READING,   /* amid a request */
+    FK_HTTP1_ASKED,     /* the request is here: look at it, then answer */
     FK_HTTP1_ANSWERING, /* pull until it is out */
-    FK_HTTP1_DRAINING,  /* the answer is out, the rest of the request's body is being dropped */
+    FK_HTTP1_DRAINING,  /* a 413 is out; some of the body is dropped, so that it is read, too */
     FK_HTTP1_OVER,      /* nothing more will be said: close */
 };
 
@@ -70,24 +76,27 @@ struct fk_http1 {
     int refused;
     const char *why;
     llhttp_t parser;
-    struct fk_http1_answer answer;
+    fk_http1_items items; /* of the answer */
+    const void *ctx;
     uint32_t cursor;
-    uint32_t seen;      /* bytes of the request so far: head or body */
-    uint16_t len, sent; /* of buf, while answering */
-    uint8_t flags;
+    uint32_t seen; /* bytes of the request so far: head or body; of a 413: left to be dropped */
+    uint16_t len, sent; /* of buf; while reading, sent is where the header's value begins */
+    uint16_t flags;
+    uint8_t names, name_at; /* which names the header's may still be, and how much of it was seen */
     char buf[FK_HTTP1_BUF];
 };
 
-void fk_http1_begin(struct fk_http1 *h); /* a new connection; wipes */
+void fk_http1_begin(
+    struct fk_http1 *h); /* a new connection; wipes, so call it at the end as well */
 
 /* Takes bytes in IDLE, READING and DRAINING; returns how many: less than all when the state is
  * another than these before, or because of the last of them. What is left over in ASKED came too
  * early (pipelining), and is the caller's to drop. */
 size_t fk_http1_feed(struct fk_http1 *h, struct fk_bytes bytes);
 
-/* In ASKED: begins the answer. request is gone. HEAD gets the head alone; HTTP/1.0 gets a body that
- * ends with the connection. Also in READING and IDLE, for a 408 or 503 that nobody waited for;
- * then it closes. */
+/* In ASKED: begins the answer; its texts are copied. request is gone. HEAD gets the head alone;
+ * HTTP/1.0 gets a body that ends with the connection. Also in READING and IDLE, for a 408 or 503
+ * that nobody waited for; then it closes. */
 void fk_http1_answer(struct fk_http1 *h, const struct fk_http1_answer *answer);
 
 /* What is to be sent next, empty: nothing now. Stays until taken. An item that is too large, or an
@@ -96,9 +105,9 @@ void fk_http1_answer(struct fk_http1 *h, const struct fk_http1_answer *answer);
 struct fk_bytes fk_http1_pull(struct fk_http1 *h);
 void fk_http1_taken(struct fk_http1 *h, size_t len);
 
-/* The value of a parameter of a query ("a=b&c"), percent-decoded, with its zero, into out. Its
- * length; -1: not there; FK_E_RANGE (a negative enum fk_err): it does not fit, FK_E_PARSE:
- * malformed or with a zero in it. */
+/* The value of a parameter of a query ("a=b&c"), percent-decoded and + as a space, with its zero,
+ * into out. Its length; -1: not there; FK_E_RANGE (a negative enum fk_err): it does not fit,
+ * FK_E_PARSE: malformed or with a zero in it. Of several with that name the first. */
 int fk_http1_query(const char *query, const char *name, char *out, size_t cap);
 
 #endif
