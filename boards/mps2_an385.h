@@ -13,7 +13,7 @@
 #endif
 
 /* Code memory is 4 MB of static RAM at 0 that the debugger (or -kernel) loads: the program has the
- * lower half, the upper half begins with what stands for the settings' flash. */
+ * lower half, the upper half begins with what stands for the flash of settings and state. */
 #define BOARD_FLASH_WINDOW 0x00200000
 
 /* 4 MB at 0x20000000, of which the linker script grants the program 96 KB. */
@@ -30,7 +30,7 @@
 /* CMSDK APB watchdog, counts down at BOARD_CPU_HZ (Arm DDI 0479). */
 #define BOARD_WATCHDOG 0x40008000
 
-/* FPGA I/O: two LEDs, and a counter of BOARD_CPU_HZ that nothing stops. */
+/* FPGA I/O: two LEDs, two buttons, and a counter of BOARD_CPU_HZ that nothing stops. */
 #define BOARD_FPGAIO 0x40028000
 
 /* LAN9118 Ethernet. */

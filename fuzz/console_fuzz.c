@@ -69,7 +69,7 @@ static void expect_recovery(struct bench *b) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
-    static const struct fk_console_ops ops = {write_out, print_status, reboot};
+    static const struct fk_console_ops ops = {write_out, print_status, reboot, NULL};
     static struct bench b;
     if (len == 0) return 0;
     memset(&b, 0, sizeof b);

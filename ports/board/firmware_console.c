@@ -3,6 +3,7 @@
 
 #include "base/log_text.h"
 #include "board/firmware_internal.h"
+#include "firmware/keep.h"
 #include "version.h"
 
 /* A log line is written in pieces of so many bytes, each formatted anew: a refused certificate
@@ -65,6 +66,12 @@ static void write_text(void *ctx, const char *text, size_t len) { put_out(ctx, t
 static void reboot(void *ctx) {
     (void)ctx;
     machine_reboot();
+}
+
+/* Not in use: what is kept was read at the start, and the reboot follows. */
+static int forget(void *ctx) {
+    (void)ctx;
+    return fk_keep_forget(machine_state_flash());
 }
 
 static const char *reset_text(void) { return fk_reset_text(machine_reset_record()->reason); }
@@ -179,7 +186,7 @@ static void log_start(struct fk_firmware *f) {
 }
 
 void fk_firmware_console_init(struct fk_firmware *f) {
-    static const struct fk_console_ops ops = {write_text, status, reboot};
+    static const struct fk_console_ops ops = {write_text, status, reboot, forget};
     f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
     const int err = fk_store_open(&f->store, machine_flash());
     fk_console_init(&f->console, &ops, f, &f->store);

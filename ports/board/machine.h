@@ -11,6 +11,7 @@
 #include "firmware/led.h"
 #include "flash.h"
 #include "nic.h"
+#include "port.h"
 
 /* ---- time: callable from interrupts, too ------------------------------------------------------
  */
@@ -40,10 +41,16 @@ int machine_getc(void);
 void machine_led(struct fk_rgb color); /* from the timer interrupt */
 
 const struct fk_flash *machine_flash(void); /* for settings; NULL: there is none */
+/* For what changes at run time, two slots of FK_PORT_KEEP_MAX + 100 bytes or more: programmed and
+ * erased at any time, while the one for settings is read in place. NULL: there is none. */
+const struct fk_flash *machine_state_flash(void);
 struct fk_nic machine_nic(void);
 
 void machine_watchdog_start(void);
 void machine_watchdog_feed(void); /* or the board is reset, FK_RESET_WATCHDOG, some seconds later */
+
+/* As fk_port_ops.gpio: what is for people and programs to look at, not what drives the board. */
+bool machine_gpio(unsigned index, struct fk_gpio *out);
 
 const struct fk_reset_record *machine_reset_record(void); /* why this start */
 _Noreturn void machine_reboot(void);                      /* FK_RESET_REQUESTED */
@@ -52,6 +59,8 @@ _Noreturn void machine_reboot(void);                      /* FK_RESET_REQUESTED 
  */
 size_t machine_stack_peak(void); /* deepest so far, bytes */
 size_t machine_stack_size(void);
+size_t machine_ram_size(void);   /* what the program may use */
+size_t machine_ram_static(void); /* of it, what has its place for good: all but the stack */
 
 /* ---- what it is, for the Node object; zero-terminated, static ----------------------------------
  */
@@ -61,6 +70,7 @@ struct machine_facts {
     const char *architecture; /* as GOARCH: "arm" */
     const char *cpu;          /* capacity: a millicore for each MHz, "25m" */
     const char *memory;       /* capacity: RAM that the linker script may use, "96Ki" */
+    uint32_t cpu_mhz;
 };
 extern const struct machine_facts machine_facts;
 

@@ -1,6 +1,6 @@
-/* Emulation only: the settings' flash is a file of the host, named by arg=flash=PATH. Its content
- * lies in code memory, to be read in place as on a board that runs from its flash; program and
- * erase change both. Without the argument it lasts until the emulator ends. */
+/* Emulation only: the flash for settings and state is a file of the host, named by arg=flash=PATH.
+ * Its content lies in code memory, to be read in place as on a board that runs from its flash;
+ * program and erase change both. Without the argument it lasts until the emulator ends. */
 #include "base/err.h"
 #include "boards/mps2_an385.h"
 #include "qemu/machine.h"
@@ -8,6 +8,13 @@
 #include "qemu/semihosting.h"
 
 #define NO_FILE (-1)
+
+/* The settings first, two slots of 16 KB; behind them what changes at run time, two of 4 KB. */
+#define SETTINGS_SECTORS 8
+#define STATE ((uintptr_t)SETTINGS_SECTORS * NOR_SECTOR)
+#define STATE_SECTORS 2
+
+_Static_assert(SETTINGS_SECTORS + STATE_SECTORS == NOR_SECTORS, "all of it is used");
 
 static struct {
     int file;
@@ -26,15 +33,16 @@ static int store(uint32_t offset, size_t len) {
     return machine_file_write(flash.file, offset, window(offset), len) ? 0 : FK_E_RANGE;
 }
 
+/* ctx: where the region begins, as a number. */
 static int program(void *ctx, uint32_t offset, const void *bytes, size_t len) {
-    (void)ctx;
+    offset += (uint32_t)(uintptr_t)ctx;
     if (!nor_pages(offset, len)) return FK_E_RANGE;
     nor_program(window(offset), bytes, len);
     return store(offset, len);
 }
 
 static int erase(void *ctx, uint32_t offset) {
-    (void)ctx;
+    offset += (uint32_t)(uintptr_t)ctx;
     if (!nor_sector(offset)) return FK_E_RANGE;
     nor_erase(window(offset));
     return store(offset, NOR_SECTOR);
@@ -73,16 +81,33 @@ static bool open_flash(void) {
     return false;
 }
 
+static const struct fk_flash *region(const struct fk_flash *chip) {
+    if (!flash.opened) flash.works = open_flash();
+    flash.opened = true;
+    return flash.works ? chip : NULL;
+}
+
+static const struct fk_flash_ops ops = {program, erase};
+
 const struct fk_flash *machine_flash(void) {
-    static const struct fk_flash_ops ops = {program, erase};
     static const struct fk_flash chip = {
         .ops = &ops,
         .map = (const uint8_t *)BOARD_FLASH_WINDOW,
         .sector_size = NOR_SECTOR,
-        .sector_count = NOR_SECTORS,
+        .sector_count = SETTINGS_SECTORS,
         .page_size = NOR_PAGE,
     };
-    if (!flash.opened) flash.works = open_flash();
-    flash.opened = true;
-    return flash.works ? &chip : NULL;
+    return region(&chip);
+}
+
+const struct fk_flash *machine_state_flash(void) {
+    static const struct fk_flash chip = {
+        .ops = &ops,
+        .ctx = (void *)STATE,
+        .map = (const uint8_t *)BOARD_FLASH_WINDOW + STATE,
+        .sector_size = NOR_SECTOR,
+        .sector_count = STATE_SECTORS,
+        .page_size = NOR_PAGE,
+    };
+    return region(&chip);
 }

@@ -56,7 +56,9 @@ _Noreturn void machine_reset_because(const struct fk_reset_record *r);
 
 #define MACHINE_STACK_FILL 0x5aa5c33cU /* written all over the stack before its first use */
 
-extern const uint32_t __stack_bottom[], __stack_top[]; /* mps2.ld */
+/* mps2.ld; __ram_bytes is a number: its address. */
+extern const uint32_t __stack_bottom[], __stack_top[];
+extern const uint8_t __ram_end[], __ram_bytes[];
 
 /* ---- between these files: vectors, and what machine_start begins in this order ----------------
  */

@@ -19,6 +19,7 @@ const struct machine_facts machine_facts = {
     .architecture = "arm",
     .cpu = "25m",
     .memory = BOARD_RAM_TEXT,
+    .cpu_mhz = BOARD_CPU_HZ / 1000000,
 };
 
 /* ---- Ethernet -----------------------------------------------------------------------------------

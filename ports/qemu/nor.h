@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define NOR_SECTOR 4096
-#define NOR_SECTORS 8
+#define NOR_SECTORS 10
 #define NOR_PAGE 64
 #define NOR_SIZE (NOR_SECTOR * NOR_SECTORS)
 

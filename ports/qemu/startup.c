@@ -46,3 +46,8 @@ size_t machine_stack_peak(void) {
     }
     return (size_t)((uintptr_t)__stack_top - (uintptr_t)p);
 }
+
+size_t machine_ram_size(void) { return (size_t)(uintptr_t)__ram_bytes; }
+
+/* From the stack, which lies below, to the end of what survives a reset. */
+size_t machine_ram_static(void) { return (size_t)((uintptr_t)__ram_end - (uintptr_t)__stack_top); }

@@ -27,6 +27,9 @@ struct fk_console_ops {
     void (*write)(void *ctx, const char *text, size_t len); /* to the terminal; "\r\n" ends lines */
     void (*status)(void *ctx, struct fk_console *console);  /* prints with fk_console_pair */
     void (*reboot)(void *ctx);                              /* may return */
+    /* Factory reset: erases what the board keeps besides its settings. 0 or FK_E_RANGE. NULL: there
+     * is nothing. */
+    int (*forget)(void *ctx);
 };
 
 /* Members are private. */

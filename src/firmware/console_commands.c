@@ -296,7 +296,8 @@ static void factory_reset(struct fk_console *c, struct fk_bytes rest) {
         fk_console_answer_error(c, "this erases all settings, the key too; type factory-reset yes");
         return;
     }
-    const int err = fk_store_erase(c->store);
+    int err = c->ops->forget != NULL ? c->ops->forget(c->ctx) : 0;
+    if (err == 0) err = fk_store_erase(c->store);
     if (err != 0) {
         fk_console_answer_error(c, err == FK_E_CONFIG ? store_problem(c, err)
                                                       : "the flash failed and may still hold "

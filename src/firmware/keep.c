@@ -39,6 +39,10 @@ int fk_keep_load(const struct fk_keep *k, void *buf, size_t cap) {
     return (int)kept.len;
 }
 
-int fk_keep_erase(struct fk_keep *k) {
-    return k->store.flash == NULL ? 0 : fk_store_erase(&k->store);
+int fk_keep_forget(const struct fk_flash *flash) {
+    int err = 0;
+    if (flash == NULL) return 0;
+    for (uint32_t i = 0; i < flash->sector_count && err == 0; i++)
+        err = flash->ops->erase(flash->ctx, i * flash->sector_size);
+    return err == 0 ? 0 : FK_E_RANGE;
 }

@@ -27,7 +27,8 @@ int fk_keep_save(struct fk_keep *k, const void *bytes, size_t len);
 /* Its length, 0: there is none; FK_E_NOMEM: it is longer than cap. */
 int fk_keep_load(const struct fk_keep *k, void *buf, size_t cap);
 
-/* For a board that changes hands: 0, or FK_E_RANGE. */
-int fk_keep_erase(struct fk_keep *k);
+/* For a board that changes hands: erases the region; a struct fk_keep over it must be opened anew.
+ * flash may be NULL. 0, or FK_E_RANGE. */
+int fk_keep_forget(const struct fk_flash *flash);
 
 #endif

@@ -36,7 +36,7 @@ static struct fk_rgb healthy(const struct fk_led *led, uint32_t elapsed_ms, uint
 
 static struct fk_rgb red_if(bool on) { return (struct fk_rgb){on ? FK_LED_MAX : 0, 0, 0}; }
 
-struct fk_rgb fk_led_color(const struct fk_led *led, uint32_t now_ms) {
+static struct fk_rgb undimmed(const struct fk_led *led, uint32_t now_ms) {
     const uint32_t elapsed_ms = now_ms - led->since_ms;
     uint8_t level;
     switch ((enum fk_led_pattern)led->pattern) {
@@ -52,6 +52,20 @@ struct fk_rgb fk_led_color(const struct fk_led *led, uint32_t now_ms) {
     case FK_LED_OFF:
     default: return red_if(false);
     }
+}
+
+static uint8_t dim(uint8_t level, uint32_t percent) {
+    return (uint8_t)((level * percent + 99) / 100);
+}
+
+struct fk_rgb fk_led_color(const struct fk_led *led, uint32_t now_ms) {
+    const uint32_t percent = 100 - led->dimmed;
+    const struct fk_rgb color = undimmed(led, now_ms);
+    return (struct fk_rgb){dim(color.r, percent), dim(color.g, percent), dim(color.b, percent)};
+}
+
+void fk_led_brightness(struct fk_led *led, unsigned percent) {
+    led->dimmed = percent < 100 ? 100 - percent : 0;
 }
 
 /* An interrupt between the two lines sees the old pattern from its beginning. */

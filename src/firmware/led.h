@@ -36,6 +36,7 @@ struct fk_led {
     volatile uint32_t since_ms;   /* when it began; the low half of the monotonic clock */
     volatile uint32_t renewed_ms; /* the last renewal, for the yellow flash of 100 ms on healthy */
     volatile uint32_t flashes;    /* renewals so far; 0: renewed_ms means nothing */
+    volatile uint32_t dimmed;     /* percent of brightness taken off, 0 to 100 */
 };
 
 /* now_ms: low half of the monotonic clock; it may wrap. */
@@ -44,6 +45,10 @@ struct fk_rgb fk_led_color(const struct fk_led *led, uint32_t now_ms);
 /* Begins a pattern, unless it is the present one. True if it changed. */
 bool fk_led_set(struct fk_led *led, enum fk_led_pattern pattern, uint32_t now_ms);
 void fk_led_renewed(struct fk_led *led, uint32_t now_ms);
+
+/* Percent of the usual brightness, 0 (dark) to 100; more is 100. Any above 0 leaves what shines a
+ * little light. */
+void fk_led_brightness(struct fk_led *led, unsigned percent);
 
 /* What the node's state asks for. Panic is not among it: a fault handler sets it. */
 struct fk_led_facts {

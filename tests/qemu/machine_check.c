@@ -80,6 +80,7 @@ static bool use_files(int c) {
     uint32_t random;
     const struct fk_flash *flash =
         c == 'e' || c == 'p' || c == 'q' || c == 'l' ? machine_flash() : NULL;
+    const struct fk_flash *state = c == 'E' || c == 'P' || c == 'L' ? machine_state_flash() : NULL;
     switch (c) {
     case 'e': say("erase", flash->ops->erase(flash->ctx, 4096)); return true;
     case 'p': say("program", flash->ops->program(flash->ctx, 4096, page, sizeof page)); return true;
@@ -89,6 +90,12 @@ static bool use_files(int c) {
         else
             say_hex("flash",
                     (uint32_t)(flash->map[4095] << 16 | flash->map[4096] << 8 | flash->map[4160]));
+        return true;
+    case 'E': say("erase", state->ops->erase(state->ctx, 4096)); return true;
+    case 'P': say("program", state->ops->program(state->ctx, 4096, page, sizeof page)); return true;
+    case 'L':
+        say_hex("state", (uint32_t)(state->map[4095] << 8 | state->map[4096]));
+        say("apart", state->map - machine_flash()->map);
         return true;
     case 'h':
         say("entropy", machine_entropy(&random, sizeof random));
@@ -149,6 +156,25 @@ static bool use_time(int c) {
     }
 }
 
+static bool use_figures(int c) {
+    struct fk_gpio pin;
+    switch (c) {
+    case 'i':
+        for (unsigned i = 0; machine_gpio(i, &pin); i++) {
+            machine_put_text(pin.name);
+            machine_put_text(pin.output ? " out" : " in");
+            say("", pin.level);
+        }
+        say("pins", 0);
+        return true;
+    case 'v':
+        say("size", (int64_t)machine_ram_size());
+        say("static", (int64_t)machine_ram_static());
+        return true;
+    default: return false;
+    }
+}
+
 static void greet(void) {
     const struct fk_reset_record *r = machine_reset_record();
     machine_put_text("start ");
@@ -173,7 +199,8 @@ int main(void) {
     for (;;) {
         machine_watchdog_feed();
         const int c = machine_getc();
-        if (c >= 0 && !go_wrong(c) && !use_files(c) && !use_time(c)) say("what", c);
+        if (c >= 0 && !go_wrong(c) && !use_files(c) && !use_time(c) && !use_figures(c))
+            say("what", c);
         if (c < 0) machine_sleep_until(UINT64_MAX);
     }
 }

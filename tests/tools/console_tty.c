@@ -92,7 +92,7 @@ static void log_line(struct terminal *t) {
 
 int main(int argc, char **argv) {
     static const struct fk_flash_ops flash_ops = {program, erase};
-    static const struct fk_console_ops ops = {write_out, print_status, reboot};
+    static const struct fk_console_ops ops = {write_out, print_status, reboot, NULL};
     static struct terminal t;
     if (argc < 2) {
         fprintf(stderr, "usage: console_tty FLASH [--chatty]\n");

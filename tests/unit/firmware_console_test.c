@@ -22,7 +22,8 @@ struct bench {
     struct fk_console console;
     char *out; /* all that was written since the last look, zero-terminated */
     size_t out_len, out_cap;
-    unsigned reboots;
+    unsigned reboots, forgets;
+    int forget_err;
     bool noisy; /* the status command logs in between */
 };
 
@@ -56,7 +57,13 @@ static void print_status(void *ctx, struct fk_console *console) {
 
 static void reboot(void *ctx) { ((struct bench *)ctx)->reboots++; }
 
-static const struct fk_console_ops ops = {write_out, print_status, reboot};
+static int forget(void *ctx) {
+    struct bench *b = ctx;
+    b->forgets++;
+    return b->forget_err;
+}
+
+static const struct fk_console_ops ops = {write_out, print_status, reboot, forget};
 
 static void power_on(struct bench *b) {
     flash_model_power_on(&b->flash);
@@ -341,6 +348,7 @@ static void factory_reset(void **state) {
     assert_string_equal(enter(&b, "factory-reset yes"),
                         "ok all settings are erased; rebooting\r\n> ");
     assert_int_equal(b.reboots, 1);
+    assert_int_equal(b.forgets, 1);
     for (size_t i = 0; i < b.flash.size; i++) assert_int_equal(b.flash.bytes[i], 0xff);
     end(&b);
 }
@@ -386,6 +394,10 @@ static void flash_fails(void **state) {
     b.flash.cut_at = b.flash.ops + 1;
     has(enter(&b, "factory-reset yes"), "error: the flash failed and may still hold settings");
     assert_int_equal(b.reboots, 1); /* what the node refers to may be gone */
+    (void)enter(&b, "set hostname two");
+    b.forget_err = FK_E_RANGE; /* of the other region: no success is claimed */
+    has(enter(&b, "factory-reset yes"), "error: the flash failed and may still hold settings");
+    assert_int_equal(b.reboots, 2);
     end(&b);
 }
 

@@ -186,6 +186,31 @@ static void a_pattern_begins_once(void **state) {
     assert_true(is(fk_led_color(&led, 1550), FK_LED_MAX, 0, 0));
 }
 
+/* Each pattern at each brightness: in proportion, what shone still shines, and 0 is dark. */
+static void brightness_scales_every_pattern(void **state) {
+    (void)state;
+    for (unsigned pattern = 0; pattern < PATTERNS; pattern++) {
+        struct fk_led led = begun((enum fk_led_pattern)pattern, 1000);
+        for (uint32_t ms = 1000; ms < 5000; ms += 7) {
+            fk_led_brightness(&led, 100);
+            const struct fk_rgb full = fk_led_color(&led, ms);
+            fk_led_brightness(&led, UINT32_MAX);
+            struct fk_rgb c = fk_led_color(&led, ms);
+            assert_true(is(c, full.r, full.g, full.b));
+            fk_led_brightness(&led, 0);
+            c = fk_led_color(&led, ms);
+            assert_true(is(c, 0, 0, 0));
+            for (unsigned percent = 1; percent < 100; percent += 14) {
+                fk_led_brightness(&led, percent);
+                c = fk_led_color(&led, ms);
+                assert_int_equal(c.r, (full.r * percent + 99) / 100);
+                assert_int_equal(c.g > 0, full.g > 0);
+                assert_true(c.b <= full.b);
+            }
+        }
+    }
+}
+
 static void chosen_by_state(void **state) {
     (void)state;
     static const struct {
@@ -218,10 +243,15 @@ static void names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(edges),           cmocka_unit_test(never_too_bright),
-        cmocka_unit_test(rhythms),         cmocka_unit_test(breathing_is_smooth),
-        cmocka_unit_test(renewals_flash),  cmocka_unit_test(a_pattern_begins_once),
-        cmocka_unit_test(chosen_by_state), cmocka_unit_test(names),
+        cmocka_unit_test(edges),
+        cmocka_unit_test(never_too_bright),
+        cmocka_unit_test(rhythms),
+        cmocka_unit_test(breathing_is_smooth),
+        cmocka_unit_test(renewals_flash),
+        cmocka_unit_test(a_pattern_begins_once),
+        cmocka_unit_test(chosen_by_state),
+        cmocka_unit_test(names),
+        cmocka_unit_test(brightness_scales_every_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
