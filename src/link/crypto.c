@@ -2,6 +2,7 @@
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/platform.h>
+#include <mbedtls/sha256.h>
 #include <psa/crypto.h>
 
 #include "base/assert.h"
@@ -11,11 +12,19 @@ static struct fk_heap *crypto_heap;
 static struct fk_crypto_source *source;
 static unsigned users;
 
-static void *heap_calloc(size_t count, size_t size) {
-    return fk_heap_calloc(crypto_heap, count, size);
+static bool holds(const struct fk_heap *heap, const void *p) {
+    const uintptr_t at = (uintptr_t)p, base = (uintptr_t)heap->base;
+    return at >= base && at - base < heap->size;
 }
 
-static void heap_free(void *p) { fk_heap_free(crypto_heap, p); }
+static void *heap_calloc(size_t count, size_t size) {
+    return fk_heap_calloc(fk_crypto_heap_of(source), count, size);
+}
+
+static void heap_free(void *p) {
+    struct fk_heap *heap = fk_crypto_heap_of(source);
+    fk_heap_free(p == NULL || holds(heap, p) ? heap : crypto_heap, p);
+}
 
 void fk_crypto_use_heap(struct fk_heap *heap) {
     FK_ASSERT(users == 0);
@@ -25,6 +34,10 @@ void fk_crypto_use_heap(struct fk_heap *heap) {
 
 struct fk_heap *fk_crypto_heap(void) {
     return crypto_heap;
+}
+
+struct fk_heap *fk_crypto_heap_of(const struct fk_crypto_source *s) {
+    return s != NULL && s->heap != NULL ? s->heap : crypto_heap;
 }
 
 int fk_crypto_start(void) {
@@ -52,6 +65,11 @@ struct fk_crypto_source *fk_crypto_swap(struct fk_crypto_source *s) {
     struct fk_crypto_source *former = source;
     source = s;
     return former;
+}
+
+void fk_crypto_sha256(const void *bytes, size_t len, uint8_t out[32]) {
+    const int ret = mbedtls_sha256(bytes, len, out, 0);
+    FK_ASSERT(ret == 0); /* only what computes it in hardware can fail */
 }
 
 static bool fill(void *out, size_t len) {

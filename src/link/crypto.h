@@ -21,10 +21,14 @@ struct fk_crypto_source {
 };
 
 /* Mbed TLS's calloc and free from now on, for every source that names no heap of its own. Memory
- * goes back to the heap it came from, whoever is set. Nothing of Mbed TLS may be in use at the
- * change; the heap must stay. */
+ * goes back to the heap in whose range it lies: that of the source now set, or this one. So what a
+ * source with a heap of its own has made is freed under a source with that heap. Nothing of Mbed
+ * TLS may be in use at the change; the heap must stay. */
 void fk_crypto_use_heap(struct fk_heap *heap);
 struct fk_heap *fk_crypto_heap(void); /* NULL before */
+
+/* That of s, or what fk_crypto_use_heap was given. */
+struct fk_heap *fk_crypto_heap_of(const struct fk_crypto_source *s);
 
 /* Starts PSA with the first user, and ends it (giving its memory back) with the last. Returns 0,
  * FK_E_NOMEM or FK_E_CONFIG (no heap). A source must be set. */

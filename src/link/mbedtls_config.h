@@ -26,14 +26,13 @@
 #define MBEDTLS_PSA_CRYPTO_C /* TLS 1.3 is built on it: psa_crypto_init() comes first */
 /* One address space, one thread: no copies of input and output buffers (-0.6 KB at the peak). */
 #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS
-/* Key slots are a process-wide table. Hosts let it grow (many sessions in one process); a board
- * sets FK_TLS_KEY_SLOTS to what one handshake needs, for about 1 KB less. */
+/* Key slots are a process-wide table: a static one, since one that grows would do so in the heap of
+ * whoever needs a key at the moment (link/crypto.h), and never give it back. 64 are enough for a
+ * host, some 4 KB; a board sets FK_TLS_KEY_SLOTS to what its connections need. */
 #ifdef FK_TLS_KEY_SLOTS
 #define MBEDTLS_PSA_KEY_SLOT_COUNT FK_TLS_KEY_SLOTS
 #else
-#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
-/* With the dynamic store this counts stored keys in a cache; we store none (-1.7 KB). */
-#define MBEDTLS_PSA_KEY_SLOT_COUNT 1
+#define MBEDTLS_PSA_KEY_SLOT_COUNT 64
 #endif
 
 /* ---- TLS ------------------------------------------------------------------------------------- */

@@ -149,7 +149,7 @@ void mbedtls_ssl_handshake_free(mbedtls_ssl_context *ssl); /* library/ssl_misc.h
 /* Mbed TLS 3.6 keeps all of a TLS 1.3 handshake until the connection ends: the ephemeral key, the
  * handshake's own traffic keys; 5 KB on 64 bits. It never looks at it again (after a handshake of
  * TLS 1.2 it gives it back itself), nor do we look at the server's certificate, now verified. */
-static void forget_handshake(mbedtls_ssl_context *ssl) {
+void fk_tls_forget_handshake(mbedtls_ssl_context *ssl) {
     mbedtls_ssl_handshake_free(ssl);
     mbedtls_free(ssl->MBEDTLS_PRIVATE(handshake));
     ssl->MBEDTLS_PRIVATE(handshake) = NULL;
@@ -176,7 +176,7 @@ static int finish_handshake(struct fk_tls *t) {
            FK_STR("cipher", mbedtls_ssl_get_ciphersuite(&t->ssl)),
            FK_STR("chain_not_after", fk_tls_date(cert_end, t->not_after_s)),
            FK_INT("heap_peak", fk_crypto_heap()->peak_bytes));
-    forget_handshake(&t->ssl);
+    fk_tls_forget_handshake(&t->ssl);
     t->state = FK_TLS_OPEN;
     return 0;
 }
@@ -435,6 +435,29 @@ static int check_server_name(struct fk_tls *t) {
     return 0;
 }
 
+static int load(struct fk_tls *t) {
+    const struct fk_tls_config *c = &t->cfg;
+    const struct fk_tls_files files = {
+        .log = c->log,
+        .source = &t->source,
+        .failures = t->failures,
+        .ca_name = "certificate-authority",
+        .cert_name = "client-certificate",
+        .key_name = "client-key",
+        .ca = c->ca,
+        .ca_len = c->ca_len,
+        .cert = c->cert,
+        .cert_len = c->cert_len,
+        .key = c->key,
+        .key_len = c->key_len,
+        .pair_unchecked = c->pair_unchecked,
+        .to_ca = &t->ca,
+        .to_cert = &t->cert,
+        .to_key = &t->key,
+    };
+    return fk_tls_load(&files);
+}
+
 int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config) {
     FK_ASSERT(config->entropy != NULL && config->log != NULL && fk_crypto_heap() != NULL);
     *t = (struct fk_tls){.cfg = *config,
@@ -453,7 +476,7 @@ int fk_tls_init(struct fk_tls *t, const struct fk_tls_config *config) {
         started = ret == 0;
     }
     if (ret == 0) {
-        ret = fk_tls_load(t);
+        ret = load(t);
     }
     if (ret == 0) {
         ret = configure(t);

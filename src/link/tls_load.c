@@ -3,21 +3,18 @@
 
 #include "link/tls_internal.h"
 
-#define CA "certificate-authority"
-#define CERT "client-certificate"
-#define KEY "client-key"
-
 static bool is_pem(const uint8_t *p, size_t len) {
     return len > 0 && p[len - 1] == '\0' && strstr((const char *)p, "-----BEGIN ") != NULL;
 }
 
-static int refuse(const struct fk_tls *t, const char *message, const char *what, int code) {
-    if (fk_crypto_heap()->failures != t->failures) {
-        fk_log(t->cfg.log, FK_ERROR, "no memory to read a certificate or key: enlarge the TLS heap",
-               FK_STR("what", what), FK_INT("heap_bytes", fk_crypto_heap()->size));
+static int refuse(const struct fk_tls_files *f, const char *message, const char *what, int code) {
+    const struct fk_heap *heap = fk_crypto_heap_of(f->source);
+    if (heap->failures != f->failures) {
+        fk_log(f->log, FK_ERROR, "no memory to read a certificate or key: enlarge the TLS heap",
+               FK_STR("what", what), FK_INT("heap_bytes", heap->size));
         return FK_E_NOMEM;
     }
-    fk_log(t->cfg.log, FK_ERROR, message, FK_STR("what", what), FK_INT("mbedtls_code", code));
+    fk_log(f->log, FK_ERROR, message, FK_STR("what", what), FK_INT("mbedtls_code", code));
     return FK_E_CONFIG;
 }
 
@@ -64,60 +61,58 @@ static int parse_certificates(mbedtls_x509_crt *chain, const uint8_t *p, size_t 
          ? "no key could be read: it must be P-256; this build knows no RSA key of its own"        \
          : "no key could be read: it must be P-256, P-384 or RSA, in PEM or DER")
 
-static int load_ca(struct fk_tls *t) {
-    const int ret = parse_certificates(&t->ca, t->cfg.ca, t->cfg.ca_len);
+static int load_ca(const struct fk_tls_files *f) {
+    const int ret = parse_certificates(f->to_ca, f->ca, f->ca_len);
     if (ret < 0) {
-        return refuse(t, UNREADABLE, CA, ret);
+        return refuse(f, UNREADABLE, f->ca_name, ret);
     }
     if (ret > 0) {
-        if (fk_crypto_heap()->failures != t->failures) {
-            return refuse(t, "", CA, ret);
+        if (fk_crypto_heap_of(f->source)->failures != f->failures) {
+            return refuse(f, "", f->ca_name, ret);
         }
-        fk_log(t->cfg.log, FK_WARN, "some certificates could not be read and do not count",
-               FK_STR("what", CA), FK_INT("count", ret));
+        fk_log(f->log, FK_WARN, "some certificates could not be read and do not count",
+               FK_STR("what", f->ca_name), FK_INT("count", ret));
     }
     return 0;
 }
 
-static int load_key(struct fk_tls *t) {
-    const struct fk_tls_config *c = &t->cfg;
-    if (is_pem(c->key, c->key_len) && strstr((const char *)c->key, "ENCRYPTED") != NULL) {
-        return refuse(t, "an encrypted key is not supported: decrypt it first", KEY, 0);
+static int load_key(const struct fk_tls_files *f) {
+    if (is_pem(f->key, f->key_len) && strstr((const char *)f->key, "ENCRYPTED") != NULL) {
+        return refuse(f, "an encrypted key is not supported: decrypt it first", f->key_name, 0);
     }
-    int ret = mbedtls_pk_parse_key(&t->key, c->key, c->key_len, NULL, 0, fk_crypto_random, NULL);
+    int ret = mbedtls_pk_parse_key(f->to_key, f->key, f->key_len, NULL, 0, fk_crypto_random, NULL);
     if (ret != 0) {
-        return refuse(t, UNREADABLE_KEY, KEY, ret);
+        return refuse(f, UNREADABLE_KEY, f->key_name, ret);
     }
-    if (c->pair_unchecked) {
+    if (f->pair_unchecked) {
         return 0;
     }
-    ret = mbedtls_pk_check_pair(&t->cert.pk, &t->key, fk_crypto_random, NULL);
-    if (ret != 0 && t->source.failed) {
+    ret = mbedtls_pk_check_pair(&f->to_cert->pk, f->to_key, fk_crypto_random, NULL);
+    if (ret != 0 && f->source->failed) {
         return FK_E_ENTROPY;
     }
     if (ret != 0) {
-        return refuse(t, "the key does not belong to the client certificate", KEY, ret);
+        return refuse(f, "the key does not belong to the certificate", f->key_name, ret);
     }
     return 0;
 }
 
-static int load_client(struct fk_tls *t) {
-    const struct fk_tls_config *c = &t->cfg;
-    if (c->cert == NULL && c->key == NULL) {
-        return 0;
+static int load_pair(const struct fk_tls_files *f) {
+    if (f->cert == NULL || f->key == NULL) {
+        return refuse(f, "a certificate and its key go together: one is missing",
+                      f->cert == NULL ? f->cert_name : f->key_name, 0);
     }
-    if (c->cert == NULL || c->key == NULL) {
-        return refuse(t, "a client certificate and its key go together: one is missing",
-                      c->cert == NULL ? CERT : KEY, 0);
-    }
-    const int ret = parse_certificates(&t->cert, c->cert, c->cert_len);
+    const int ret = parse_certificates(f->to_cert, f->cert, f->cert_len);
     if (ret != 0) {
-        return refuse(t, UNREADABLE, CERT, ret);
+        return refuse(f, UNREADABLE, f->cert_name, ret);
     }
-    return load_key(t);
+    return load_key(f);
 }
 
-int fk_tls_load(struct fk_tls *t) {
-    const int ret = load_ca(t);
-    return ret != 0 ? ret : load_client(t);
+int fk_tls_load(const struct fk_tls_files *f) {
+    const int ret = f->to_ca == NULL ? 0 : load_ca(f);
+    if (ret != 0 || (f->cert == NULL && f->key == NULL)) {
+        return ret;
+    }
+    return load_pair(f);
 }

@@ -22,9 +22,6 @@
 
 #include "base/log.h"
 
-/* Longest self-signed certificate, DER, bytes. */
-#define FK_TLS_SELF_SIGNED_MAX 640
-
 struct fk_tls_server_config {
     struct fk_listener under; /* TCP */
     struct fk_heap *heap;     /* ours alone */
@@ -51,16 +48,30 @@ struct fk_tls_server_stats {
     uint32_t no_memory;  /* of those, and of open sessions, ended for want of heap */
 };
 
+/* Private. A certificate with its key, in the server's heap, and who uses it: the server as its
+ * present one, and sessions amid their handshake. */
+struct fk_tls_identity {
+    mbedtls_x509_crt cert;
+    mbedtls_pk_context key;
+    unsigned users;
+};
+
 /* Private. */
 struct fk_tls_server;
 struct fk_tls_session {
     struct fk_tls_server *server;
-    mbedtls_ssl_context ssl;
-    struct fk_user peer;
-    uint8_t slot, state;
-    bool starved, more;
-    int16_t err, under_err;
-    int64_t peer_not_after_s;
+    struct fk_crypto_source source;
+    struct fk_tls_identity *identity; /* during the handshake */
+    mbedtls_ssl_context ssl;          /* holds memory from open to close */
+    uint32_t failures;                /* of the heap, when the call began */
+    uint8_t slot;
+    uint8_t state;                     /* enum fk_tls_state */
+    bool starved;                      /* in this call, the pipe below had nothing more */
+    bool more;                         /* the call ended although more could be done */
+    int16_t err;                       /* why the connection is over, until close; 0 otherwise */
+    int16_t under_err;                 /* what the pipe below said */
+    int64_t not_before_s, not_after_s; /* narrowest validity of the peer's chain, unix seconds */
+    struct fk_user peer;               /* nobody: none whose certificate could count */
 };
 
 /* Members are private but for stats. Does not move after init. */
@@ -68,12 +79,11 @@ struct fk_tls_server {
     struct fk_tls_server_config cfg;
     struct fk_crypto_source source;
     mbedtls_ssl_config conf;
-    mbedtls_x509_crt cert, client_ca;
-    mbedtls_pk_context key;
+    mbedtls_x509_crt client_ca;
+    struct fk_tls_identity *identity; /* NULL: none as yet */
     const char *alpn[2];
     struct fk_tls_server_stats stats;
     struct fk_tls_session sessions[FK_SERVER_CONNECTIONS];
-    uint8_t self_signed[FK_TLS_SELF_SIGNED_MAX];
 };
 
 /* Parses what it is given. 0, FK_E_CONFIG, FK_E_NOMEM, FK_E_ENTROPY, logged in words; after an

@@ -430,7 +430,7 @@ static void unusable_settings_are_named(void **state) {
     (void)world_setup(NULL);
     w.cfg.cert = (const uint8_t *)id.server.pem;
     w.cfg.cert_len = strlen(id.server.pem) + 1;
-    rejected("the key does not belong to the client certificate");
+    rejected("the key does not belong to the certificate");
 
     (void)world_setup(NULL);
     w.cfg.cert = (const uint8_t *)id.server.pem;

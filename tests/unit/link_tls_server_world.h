@@ -1,0 +1,407 @@
+/* For link_tls_server_test.c: the server under test over pipes in memory, and Mbed TLS clients at
+ * their far ends. The server has a heap of its own; clients and certificates have another. */
+#ifndef TESTS_UNIT_LINK_TLS_SERVER_WORLD_H
+#define TESTS_UNIT_LINK_TLS_SERVER_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <mbedtls/platform.h>
+#include <mbedtls/ssl.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/writer.h"
+#include "link/tls_server.h"
+#include "support/certs.h"
+#include "support/mem_pipe.h"
+
+#define HEAP_SIZE 131072
+#define FAR_HEAP_SIZE (1 << 20)
+#define SECOND INT64_C(1000000)
+#define IN_2026 (INT64_C(1782864000) * SECOND) /* 2026-07-01 */
+#define CLIENTS FK_SERVER_CONNECTIONS
+
+/* ---- Identities, made once ------------------------------------------------------------------ */
+
+static struct {
+    struct certs_id ca, other_ca, same_name_ca, server, client;
+    uint8_t server_key[256];
+    size_t server_key_len;
+} id;
+
+static void issue(struct certs_id *out, struct certs_spec spec, struct certs_id *by) {
+    certs_key(out, CERTS_P256);
+    certs_issue(out, &spec, by);
+}
+
+static void make_identities(void) {
+    issue(&id.ca, (struct certs_spec){.subject = "CN=kubernetes-ca", .ca = true}, NULL);
+    issue(&id.other_ca, (struct certs_spec){.subject = "CN=other", .ca = true}, NULL);
+    issue(&id.same_name_ca, (struct certs_spec){.subject = "CN=kubernetes-ca", .ca = true}, NULL);
+    issue(&id.server, (struct certs_spec){.subject = "CN=node", .dns = {"node.example"}}, &id.ca);
+    issue(
+        &id.client,
+        (struct certs_spec){.subject = "CN=kube-apiserver-kubelet-client,O=second,O=system:masters",
+                            .client_only = true},
+        &id.ca);
+    id.server_key_len = certs_key_der(&id.server, id.server_key, sizeof id.server_key);
+}
+
+/* ---- The world ------------------------------------------------------------------------------ */
+
+struct client {
+    /* knobs */
+    mbedtls_ssl_protocol_version min, max;
+    struct certs_id *leaf, *intermediate; /* leaf NULL: no certificate */
+    const char *alpn[3];
+
+    mbedtls_ssl_config conf;
+    mbedtls_ssl_context ssl;
+    mbedtls_x509_crt chain, server_ca;
+    bool up, over, no_check;
+    int err;
+    uint8_t got[32768];
+    size_t got_len;
+};
+
+static struct {
+    struct fk_heap heap, far_heap;
+    _Alignas(8) uint8_t memory[HEAP_SIZE];
+    _Alignas(8) uint8_t far_memory[FAR_HEAP_SIZE];
+    struct fk_log log;
+    char lines[8192];
+    struct mem_pipe links[CLIENTS];
+    bool calling[CLIENTS]; /* a client waits to be taken in there */
+    struct client clients[CLIENTS];
+    struct fk_tls_server_config cfg;
+    struct fk_tls_server server;
+    struct fk_listener listener;
+    int64_t wall_us;
+    size_t entropy_left; /* calls until it fails; SIZE_MAX: never */
+    size_t allocs_left;  /* the same of the server's memory, with fail_allocations */
+    bool far;            /* a client is at work */
+    int err[CLIENTS];    /* of the server's sessions */
+    uint8_t got[CLIENTS][32768];
+    size_t got_len[CLIENTS];
+} w;
+
+static int world_entropy(void *ctx, void *buf, size_t len) {
+    (void)ctx;
+    if (w.entropy_left == 0) {
+        return FK_E_ENTROPY;
+    }
+    w.entropy_left -= w.entropy_left != SIZE_MAX;
+    return certs_entropy(NULL, buf, len);
+}
+
+static int64_t world_wall(void *ctx) {
+    (void)ctx;
+    return w.wall_us;
+}
+
+static void world_log(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
+                      size_t count) {
+    (void)ctx, (void)level, (void)kvs, (void)count;
+    struct fk_writer line;
+    const size_t at = strlen(w.lines);
+    if (sizeof w.lines - at < 256) {
+        return;
+    }
+    fk_writer_init(&line, w.lines + at, sizeof w.lines - at);
+    fk_put_str(&line, message);
+    fk_put_char(&line, '\n');
+    (void)fk_writer_finish(&line);
+}
+
+static void assert_logged(const char *text) {
+    if (strstr(w.lines, text) == NULL) {
+        fail_msg("not logged: \"%s\"\nlogged:\n%s", text, w.lines);
+    }
+}
+
+/* ---- TCP below ------------------------------------------------------------------------------ */
+
+static bool below_waiting(void *ctx) {
+    (void)ctx;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        if (w.calling[i]) return true;
+    }
+    return false;
+}
+
+/* Each slot has its own client, so that tests know who is where. */
+static int below_open(void *ctx) {
+    const unsigned slot = (unsigned)((struct mem_pipe *)ctx - w.links);
+    if (!w.calling[slot]) {
+        return FK_E_BUSY;
+    }
+    w.calling[slot] = false;
+    return fk_pipe_open(mem_pipe_near(ctx));
+}
+static int below_recv(void *ctx, void *buf, size_t cap) {
+    return fk_pipe_recv(mem_pipe_near(ctx), buf, cap);
+}
+static int below_send(void *ctx, const void *buf, size_t len) {
+    return fk_pipe_send(mem_pipe_near(ctx), buf, len);
+}
+static void below_close(void *ctx) { fk_pipe_close(mem_pipe_near(ctx)); }
+
+static struct fk_pipe below_pipe(void *ctx, unsigned slot) {
+    static const struct fk_pipe_ops ops = {below_open, below_recv, below_send, below_close};
+    (void)ctx;
+    return (struct fk_pipe){&ops, &w.links[slot]};
+}
+
+static const struct fk_listener_ops below = {.waiting = below_waiting, .pipe = below_pipe};
+
+/* ---- Clients -------------------------------------------------------------------------------- */
+
+static struct fk_crypto_source far_source = {.entropy = certs_entropy};
+
+static struct fk_crypto_source *go_far(void) {
+    w.far = true;
+    return fk_crypto_swap(&far_source);
+}
+
+static void come_back(struct fk_crypto_source *former) {
+    (void)fk_crypto_swap(former);
+    w.far = false;
+}
+
+static int far_send(void *ctx, const unsigned char *buf, size_t len) {
+    const int n = fk_pipe_send(mem_pipe_far(ctx), buf, len);
+    return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static int far_recv(void *ctx, unsigned char *buf, size_t cap) {
+    const int n = fk_pipe_recv(mem_pipe_far(ctx), buf, cap);
+    return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_CONN_EOF;
+}
+
+static void client_down(unsigned i) {
+    struct client *c = &w.clients[i];
+    if (c->up) {
+        struct fk_crypto_source *former = go_far();
+        mbedtls_ssl_free(&c->ssl);
+        mbedtls_ssl_config_free(&c->conf);
+        mbedtls_x509_crt_free(&c->chain);
+        mbedtls_x509_crt_free(&c->server_ca);
+        come_back(former);
+    }
+    c->up = false;
+}
+
+static void load_chain(struct client *c) {
+    const struct certs_id *ids[] = {c->leaf, c->intermediate};
+    for (int i = 0; i < 2 && ids[i] != NULL; i++) {
+        assert_int_equal(mbedtls_x509_crt_parse_der(&c->chain, ids[i]->der, ids[i]->der_len), 0);
+    }
+    if (c->leaf != NULL) {
+        assert_int_equal(mbedtls_ssl_conf_own_cert(&c->conf, &c->chain, &c->leaf->key), 0);
+    }
+}
+
+static void client_configure(struct client *c) {
+    assert_int_equal(mbedtls_ssl_config_defaults(&c->conf, MBEDTLS_SSL_IS_CLIENT, 0, 0), 0);
+    load_chain(c);
+    assert_int_equal(mbedtls_x509_crt_parse_der(&c->server_ca, id.ca.der, id.ca.der_len), 0);
+    mbedtls_ssl_conf_ca_chain(&c->conf, &c->server_ca, NULL);
+    mbedtls_ssl_conf_authmode(&c->conf, c->no_check ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                                    : MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_rng(&c->conf, certs_random, NULL);
+    mbedtls_ssl_conf_min_tls_version(&c->conf, c->min);
+    mbedtls_ssl_conf_max_tls_version(&c->conf, c->max);
+    if (c->alpn[0] != NULL) {
+        assert_int_equal(mbedtls_ssl_conf_alpn_protocols(&c->conf, c->alpn), 0);
+    }
+}
+
+/* A client calls; the knobs are set. */
+static void client_up(unsigned i) {
+    struct client *c = &w.clients[i];
+    client_down(i);
+    struct fk_crypto_source *former = go_far();
+    mbedtls_ssl_init(&c->ssl);
+    mbedtls_ssl_config_init(&c->conf);
+    mbedtls_x509_crt_init(&c->chain);
+    mbedtls_x509_crt_init(&c->server_ca);
+    client_configure(c);
+    assert_int_equal(mbedtls_ssl_setup(&c->ssl, &c->conf), 0);
+    assert_int_equal(mbedtls_ssl_set_hostname(&c->ssl, "node.example"), 0);
+    mbedtls_ssl_set_bio(&c->ssl, &w.links[i], far_send, far_recv, NULL);
+    come_back(former);
+    c->up = true;
+    c->over = false;
+    c->err = 0;
+    c->got_len = 0;
+    w.calling[i] = true;
+}
+
+static void client_step(unsigned i) {
+    struct client *c = &w.clients[i];
+    if (!c->up || c->over || w.calling[i]) {
+        return;
+    }
+    struct fk_crypto_source *former = go_far();
+    int ret = 0;
+    if (!mbedtls_ssl_is_handshake_over(&c->ssl)) {
+        ret = mbedtls_ssl_handshake(&c->ssl);
+    }
+    while (ret == 0) {
+        const int n = mbedtls_ssl_read(&c->ssl, c->got + c->got_len, sizeof c->got - c->got_len);
+        c->got_len += n > 0 ? (size_t)n : 0;
+        ret = n > 0 ? 0 : n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n;
+    }
+    if (ret != MBEDTLS_ERR_SSL_WANT_READ && ret != MBEDTLS_ERR_SSL_WANT_WRITE) {
+        c->over = true;
+        c->err = ret;
+        fk_pipe_close(mem_pipe_far(&w.links[i]));
+    }
+    come_back(former);
+}
+
+/* In one record. */
+static void client_send(unsigned i, const void *bytes, size_t len) {
+    struct fk_crypto_source *former = go_far();
+    assert_int_equal(mbedtls_ssl_write(&w.clients[i].ssl, bytes, len), len);
+    come_back(former);
+}
+
+/* ---- Server --------------------------------------------------------------------------------- */
+
+static struct fk_pipe session(unsigned slot) { return w.listener.ops->pipe(w.listener.ctx, slot); }
+
+static void server_step(unsigned i) {
+    const struct fk_listener *l = &w.listener;
+    int n = 1;
+    while (w.err[i] == 0 && (n > 0 || l->ops->ready(l->ctx, i))) {
+        n = fk_pipe_recv(session(i), w.got[i] + w.got_len[i], sizeof w.got[i] - w.got_len[i]);
+        w.got_len[i] += n > 0 ? (size_t)n : 0;
+        w.err[i] = n < 0 ? n : 0;
+    }
+}
+
+static size_t moved(unsigned i) {
+    const struct mem_pipe *m = &w.links[i];
+    return m->to_far.sent + m->to_far.received + m->to_near.sent + m->to_near.received +
+           w.got_len[i];
+}
+
+/* Until nothing moves any more. */
+static void pump(unsigned i) {
+    for (int idle = 0; idle < 4; idle++) {
+        const size_t before = moved(i);
+        client_step(i);
+        server_step(i);
+        idle = moved(i) != before ? -1 : idle;
+    }
+}
+
+static int take_in(unsigned i) {
+    w.got_len[i] = 0;
+    w.err[i] = fk_pipe_open(session(i));
+    return w.err[i];
+}
+
+/* A new client calls, is taken in and does its handshake. */
+static int connect_now(unsigned i) {
+    client_up(i);
+    if (take_in(i) == 0) {
+        pump(i);
+    }
+    if (getenv("FK_TLS_TEST_LOG") != NULL) {
+        print_message("%d, far %d: %s", w.err[i], -w.clients[i].err, w.lines);
+    }
+    return w.err[i];
+}
+
+static bool established(unsigned i) { return w.listener.ops->established(w.listener.ctx, i); }
+static const struct fk_user *peer(unsigned i) { return w.listener.ops->peer(w.listener.ctx, i); }
+
+static void hang_up(unsigned i) {
+    fk_pipe_close(session(i));
+    client_down(i);
+}
+
+static void world_knobs(void) {
+    w.wall_us = IN_2026;
+    w.entropy_left = SIZE_MAX;
+    w.allocs_left = SIZE_MAX;
+    w.log = (struct fk_log){FK_DEBUG, NULL, world_log};
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        mem_pipe_init(&w.links[i]);
+        w.clients[i].min = MBEDTLS_SSL_VERSION_TLS1_2;
+        w.clients[i].max = MBEDTLS_SSL_VERSION_TLS1_3;
+        w.clients[i].leaf = &id.client;
+    }
+    w.cfg = (struct fk_tls_server_config){
+        .under = {.ops = &below, .count = CLIENTS},
+        .heap = &w.heap,
+        .cert = id.server.der,
+        .cert_len = id.server.der_len,
+        .key = id.server_key,
+        .key_len = id.server_key_len,
+        .client_ca = id.ca.der,
+        .client_ca_len = id.ca.der_len,
+        .entropy = world_entropy,
+        .wall_us = world_wall,
+        .log = &w.log,
+    };
+}
+
+static int group_setup(void **state) {
+    (void)state;
+    fk_heap_init(&w.far_heap, w.far_memory, FAR_HEAP_SIZE);
+    fk_crypto_use_heap(&w.far_heap);
+    struct fk_crypto_source *former = go_far();
+    assert_int_equal(fk_crypto_start(), 0);
+    make_identities();
+    come_back(former);
+    return 0;
+}
+
+static int group_teardown(void **state) {
+    (void)state;
+    struct certs_id *all[] = {&id.ca, &id.other_ca, &id.same_name_ca, &id.server, &id.client};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        certs_free(all[i]);
+    }
+    fk_crypto_stop();
+    assert_int_equal(w.far_heap.used_bytes, 0);
+    return 0;
+}
+
+/* Everything good; a test turns knobs and then calls start. */
+static int world_setup(void **state) {
+    (void)state;
+    w.lines[0] = '\0';
+    memset(w.clients, 0, sizeof w.clients);
+    memset(w.calling, 0, sizeof w.calling);
+    fk_heap_init(&w.heap, w.memory, HEAP_SIZE);
+    world_knobs();
+    return 0;
+}
+
+static void start(void) {
+    assert_int_equal(fk_tls_server_init(&w.server, &w.cfg), 0);
+    w.listener = fk_tls_server_listener(&w.server);
+}
+
+static void finish(void) {
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        client_down(i);
+    }
+    fk_tls_server_free(&w.server);
+    assert_int_equal(w.heap.used_bytes, 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_false(w.links[i].near_open);
+    }
+}
+
+#endif
