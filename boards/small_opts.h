@@ -13,7 +13,8 @@
 #define FK_H2_DECODE_TABLE 1024
 #define FK_H2_ENCODE_TABLE 512
 #define FK_REQUESTS_MAX 2
-#define FK_REPLY_WINDOW 768
+#define FK_REPLY_WINDOW 640
+#define FK_ERROR_BODY_MAX 640
 #define FK_SEND_BUF 1024
 #define FK_AUTHN_HITS 3 /* 346 bytes each; API server, metrics-server, Prometheus */
 #define FK_AUTHN_MISSES 4

@@ -51,7 +51,7 @@ static int walk(struct fk_bytes bytes, bool enveloped, size_t step, struct diges
     mix(d, pb.oversize);
     const int end = fk_pb_end(&pb);
     FK_ASSERT(end == 0 || end == FK_E_PARSE);
-    FK_ASSERT(pb.err == 0 || end == pb.err);
+    FK_ASSERT(pb.walk.err == 0 || end == pb.walk.err);
     return end;
 }
 

@@ -183,15 +183,28 @@
 
 /* ---- API client (api/client) -------------------------------------------------------------- */
 
-/* Requests in flight at once, count. Each costs one slot of about 120 bytes. */
+/* Requests in flight at once, count: the last one is the Lease's. Each costs one slot of about 48
+ * bytes. */
 #ifndef FK_REQUESTS_MAX
 #define FK_REQUESTS_MAX 4
+#endif
+
+/* Watches in flight at once, count, beside those requests. Costs the same each, and some 500 bytes
+ * of heap. */
+#ifndef FK_WATCHES_MAX
+#define FK_WATCHES_MAX FK_CONFIGMAPS_MAX
 #endif
 
 /* Reply bytes that one request may have under way to us: its HTTP/2 stream window, bytes. Costs
  * no RAM of its own, but the sum over all requests must fit one TLS record, see below. */
 #ifndef FK_REPLY_WINDOW
 #define FK_REPLY_WINDOW 768
+#endif
+
+/* The same of a watch, bytes. An event is some 300 bytes and more; a bookmark, once a minute, 75.
+ */
+#ifndef FK_WATCH_WINDOW
+#define FK_WATCH_WINDOW 256
 #endif
 
 /* What we read of an error reply's body (a Status, or whatever a proxy wrote), bytes. */
@@ -309,7 +322,8 @@
 #endif
 
 /* A record that the server coalesces from every open stream must fit our receive buffer. */
-_Static_assert(FK_REQUESTS_MAX *FK_REPLY_WINDOW + 512 <= FK_TLS_IN_MAX,
+_Static_assert(FK_REQUESTS_MAX *FK_REPLY_WINDOW + FK_WATCHES_MAX * FK_WATCH_WINDOW + 512 <=
+                   FK_TLS_IN_MAX,
                "open windows must fit one TLS record");
 _Static_assert(FK_ERROR_BODY_MAX <= FK_REPLY_WINDOW, "an error body is read under one window");
 _Static_assert(FK_SEND_BUF <= FK_TLS_OUT_MAX, "one send is one TLS record");

@@ -6,12 +6,24 @@
 /* ---- requests and their slots ------------------------------------------------------------- */
 
 static struct fk_slot *slot_of(struct fk_client *c, int32_t stream) {
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
+    for (size_t i = 0; i < FK_SLOTS; i++)
         if (c->slots[i].stream == stream) return &c->slots[i];
     return NULL;
 }
 
+static struct fk_slot *free_slot(struct fk_client *c, bool watch) {
+    const size_t end = watch ? FK_SLOTS : FK_REQUESTS_MAX;
+    for (size_t i = watch ? FK_REQUESTS_MAX : 0; i < end; i++)
+        if (c->slots[i].stream == 0) return &c->slots[i];
+    return NULL;
+}
+
 static bool succeeded(int status) { return status >= 200 && status < 300; }
+
+/* Somebody expects an answer soon: not of a free slot, nor of a watch that runs. */
+static bool waits(const struct fk_slot *slot) {
+    return slot->stream != 0 && (slot->over == NULL || !succeeded(slot->status));
+}
 
 /* Frees the slot and tells its owner how the request ended. */
 static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
@@ -21,10 +33,10 @@ static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
         .reason = FK_REASON_NONE,
         .message = "",
     };
-    if (slot->expired && err == 0) err = FK_E_TIMEOUT; /* its head came, its body never did */
+    if (slot->ended != 0) err = slot->ended; /* though its head may have come */
     /* A 2xx whose body broke off is no success; an error stays one, body or not. */
     if (err != 0 && (slot->status == 0 || succeeded(slot->status))) {
-        response.status = slot->expired ? FK_E_TIMEOUT : err;
+        response.status = err;
         response.message = fk_err_text(response.status);
         c->stats.failures++;
     } else if (c->error_stream != 0 && c->error_stream == slot->stream) {
@@ -37,7 +49,7 @@ static void answer(struct fk_client *c, struct fk_slot *slot, int err) {
     if (c->error_stream == slot->stream) c->error_stream = 0;
     const struct fk_slot asked = *slot;
     slot->stream = 0;
-    fk_request_counts_add(&c->counts, asked.method, response.status, true,
+    fk_request_counts_add(&c->counts, asked.method, response.status, asked.over == NULL,
                           c->now.mono_ms - asked.sent_ms);
     asked.reply->response(asked.owner, c->now, &response);
 }
@@ -70,6 +82,7 @@ static void on_data(void *ctx, int32_t stream, struct fk_bytes piece) {
     if (slot == NULL) return;
     if (succeeded(slot->status)) {
         slot->reply->body(slot->owner, piece);
+        if (slot->over != NULL && *slot->over) fk_h2_cancel(&c->h2, stream);
         return;
     }
     if (c->error_stream == stream) fk_status_feed(&c->error, piece);
@@ -85,9 +98,17 @@ static void on_end(void *ctx, int32_t stream, int err) {
 
 static void on_pong(void *ctx) { (void)ctx; /* any byte is a sign of life: see receive */ }
 
+static void end_slot(struct fk_client *c, struct fk_slot *slot, int err) {
+    slot->ended = (int8_t)err;
+    fk_h2_cancel(&c->h2, slot->stream);
+}
+
+/* What is under way may finish, but watches never would. */
 static void on_goaway(void *ctx) {
     struct fk_client *c = ctx;
     if (c->state == FK_LINK_UP) c->state = FK_LINK_DRAINING;
+    for (size_t i = FK_REQUESTS_MAX; i < FK_SLOTS; i++)
+        if (c->slots[i].stream != 0) end_slot(c, &c->slots[i], FK_E_CLOSED);
 }
 
 static const struct fk_h2_events events = {on_head, on_data, on_end, on_pong, on_goaway};
@@ -135,19 +156,17 @@ static void begin(struct fk_client *c) {
 /* The last sign of life that the oldest unanswered request may count on; FK_NEVER: none asked. */
 static uint64_t waiting_since(const struct fk_client *c) {
     uint64_t oldest = FK_NEVER;
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
-        if (c->slots[i].stream != 0) oldest = fk_sooner(oldest, c->slots[i].sent_ms);
+    for (size_t i = 0; i < FK_SLOTS; i++)
+        if (waits(&c->slots[i])) oldest = fk_sooner(oldest, c->slots[i].sent_ms);
     if (oldest == FK_NEVER) return FK_NEVER;
     return oldest > c->heard_ms ? oldest : c->heard_ms;
 }
 
 static void expire_requests(struct fk_client *c) {
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++) {
+    for (size_t i = 0; i < FK_SLOTS; i++) {
         struct fk_slot *slot = &c->slots[i];
-        if (slot->stream == 0) continue;
-        if (c->now.mono_ms < fk_after(slot->sent_ms, FK_REQUEST_TIMEOUT_MS)) continue;
-        slot->expired = true;
-        fk_h2_cancel(&c->h2, slot->stream);
+        if (waits(slot) && c->now.mono_ms >= fk_after(slot->sent_ms, FK_REQUEST_TIMEOUT_MS))
+            end_slot(c, slot, FK_E_TIMEOUT);
     }
 }
 
@@ -243,8 +262,8 @@ uint64_t fk_client_due(const struct fk_client *c) {
     if (!c->blocked && fk_h2_pending(&c->h2)) return 0;
     uint64_t due = c->pinged_ms != FK_NEVER ? fk_after(c->pinged_ms, FK_PING_TIMEOUT_MS)
                                             : fk_after(waiting_since(c), FK_PING_AFTER_MS);
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
-        if (c->slots[i].stream != 0)
+    for (size_t i = 0; i < FK_SLOTS; i++)
+        if (waits(&c->slots[i]))
             due = fk_sooner(due, fk_after(c->slots[i].sent_ms, FK_REQUEST_TIMEOUT_MS));
     return due;
 }
@@ -265,8 +284,8 @@ bool fk_client_ready(const struct fk_client *c) { return free_slots(c) > 0; }
 bool fk_client_spare(const struct fk_client *c) { return free_slots(c) > 1; }
 
 bool fk_client_idle(const struct fk_client *c) {
-    for (size_t i = 0; i < FK_REQUESTS_MAX; i++)
-        if (c->slots[i].stream != 0) return false;
+    for (size_t i = 0; i < FK_SLOTS; i++)
+        if (waits(&c->slots[i])) return false;
     return true;
 }
 
@@ -304,7 +323,8 @@ static struct fk_h2_header header(const char *name, const char *value, bool secr
 
 int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
     if (c->state != FK_LINK_UP) return FK_E_CLOSED;
-    struct fk_slot *slot = slot_of(c, 0);
+    const bool watch = request->over != NULL;
+    struct fk_slot *slot = free_slot(c, watch);
     if (slot == NULL) return FK_E_BUSY;
     struct fk_h2_header headers[FK_H2_REQUEST_HEADERS];
     size_t count = 0;
@@ -329,7 +349,9 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
         .header_count = count,
         .body = request->document,
         .body_ctx = request->owner,
-        .window = request->wants_body ? FK_REPLY_WINDOW : 0,
+        .window = watch                 ? FK_WATCH_WINDOW
+                  : request->wants_body ? FK_REPLY_WINDOW
+                                        : 0,
         .lingers = request->lingers,
     };
     const int32_t stream = fk_h2_submit(&c->h2, &wire);
@@ -338,7 +360,8 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
                              .reply = request->reply,
                              .owner = request->owner,
                              .method = (uint8_t)method_of(request->verb),
-                             .wants_body = request->wants_body,
+                             .over = request->over,
+                             .wants_body = watch || request->wants_body,
                              .sent_ms = c->now.mono_ms};
     c->stats.requests++;
     return 0;

@@ -36,7 +36,7 @@ struct fk_response {
 
 /* Who asked. Exactly one response per accepted request, body pieces before it. */
 struct fk_reply_ops {
-    /* A piece of a 2xx body, FK_REPLY_WINDOW bytes at most. */
+    /* A piece of a 2xx body, FK_RECV_BUF bytes at most. */
     void (*body)(void *owner, struct fk_bytes piece);
     void (*response)(void *owner, struct fk_now now, const struct fk_response *response);
 };
@@ -48,6 +48,12 @@ struct fk_request {
     bool wants_body;    /* false: the body of a 2xx reply is never even sent to us */
     bool lingers;       /* no body, and the same again soon: as in struct fk_h2_request */
     bool metadata_only; /* reply: PartialObjectMetadata instead of the object */
+
+    /* A watch: once its 2xx head is in it may stay as long as the server likes, costs nothing while
+     * nothing comes, and has a window of FK_WATCH_WINDOW. It has one of FK_WATCHES_MAX slots of its
+     * own. FK_E_CLOSED when the server wants a new connection. *over may become true in body: then
+     * it is ended right after, and answered with its status. NULL: an ordinary request. */
+    const bool *over;
 
     /* JSON, written piece by piece: the same bytes at each call until the response. NULL: none. */
     void (*document)(const void *owner, struct fk_writer *w);
@@ -84,9 +90,13 @@ struct fk_slot {
     int status;              /* 0 until the head is in */
     uint32_t retry_after_ms; /* of the head */
     uint8_t method;          /* enum fk_request_method */
+    const bool *over;        /* of a watch */
+    int8_t ended;            /* why we cancelled it: FK_E_TIMEOUT, FK_E_CLOSED; 0: not */
     bool wants_body;
-    bool expired; /* cancelled for FK_REQUEST_TIMEOUT_MS */
 };
+
+/* Ordinary requests, and behind them watches. */
+#define FK_SLOTS (FK_REQUESTS_MAX + FK_WATCHES_MAX)
 
 enum fk_link_state {
     FK_LINK_DOWN,       /* waiting for retry_ms */
@@ -110,7 +120,7 @@ struct fk_client {
     struct fk_now now;  /* of the step under way */
     int lost_err;       /* while the connection is being torn down: why */
     bool blocked;       /* the pipe took less than it was offered */
-    struct fk_slot slots[FK_REQUESTS_MAX];
+    struct fk_slot slots[FK_SLOTS];
     struct fk_status_reader error; /* of the one error body that is read at a time */
     int32_t error_stream;          /* 0: none */
     struct fk_client_stats stats;
@@ -145,18 +155,18 @@ void fk_client_hurry(struct fk_client *c, uint64_t mono_ms);
 /* The pipe refused bytes that are ready: wake up when it is writable. */
 bool fk_client_wants_write(const struct fk_client *c);
 
-/* Whether submit would be accepted now. */
+/* Whether submit would be accepted now, of an ordinary request. */
 bool fk_client_ready(const struct fk_client *c);
 
 /* Whether it would be, and one more after that: what can wait leaves the last slot to what cannot.
  */
 bool fk_client_spare(const struct fk_client *c);
 
-/* No request is under way, so nothing refers to the texts of config. */
+/* No request is under way, but for watches that run, so nothing refers to the texts of config. */
 bool fk_client_idle(const struct fk_client *c);
 
-/* 0, or FK_E_BUSY (no slot), FK_E_CLOSED (no connection), FK_E_NOMEM. request need not outlive the
- * call; owner and what document reads must last until the response. */
+/* 0, or FK_E_BUSY (no slot of its kind), FK_E_CLOSED (no connection), FK_E_NOMEM. request need not
+ * outlive the call; owner and what document reads must last until the response. */
 int fk_client_submit(struct fk_client *c, const struct fk_request *request);
 
 /* Leaves: says GOAWAY and closes once that is out. True when closed, false to be called again;

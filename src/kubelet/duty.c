@@ -61,6 +61,7 @@ void fk_request_make(struct fk_request *request, enum fk_verb verb, const char *
     request->wants_body = false;
     request->lingers = false;
     request->metadata_only = false;
+    request->over = NULL;
     request->document = NULL;
     struct fk_writer w;
     fk_writer_init(&w, request->path, sizeof request->path);
