@@ -12,6 +12,7 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pem.h>
+#include <mbedtls/platform.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/x509_crt.h>
 
@@ -85,13 +86,37 @@ static void set_extensions(mbedtls_x509write_cert *w, const struct certs_spec *s
     if (names != NULL) {
         assert_int_equal(mbedtls_x509write_crt_set_subject_alternative_name(w, names), 0);
     }
-    if (spec->client_only) {
+    if (spec->client_only || spec->server_only) {
         mbedtls_asn1_sequence usage;
         memset(&usage, 0, sizeof usage);
         usage.buf.tag = MBEDTLS_ASN1_OID;
-        usage.buf.p = (unsigned char *)(uintptr_t)MBEDTLS_OID_CLIENT_AUTH;
-        usage.buf.len = MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH);
+        usage.buf.p = (unsigned char *)(uintptr_t)(spec->client_only ? MBEDTLS_OID_CLIENT_AUTH
+                                                                     : MBEDTLS_OID_SERVER_AUTH);
+        usage.buf.len = MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH); /* of both */
         assert_int_equal(mbedtls_x509write_crt_set_ext_key_usage(w, &usage), 0);
+    }
+}
+
+/* mbedtls_x509write_crt_set_subject_name has but one of each kind. */
+static void add_groups(mbedtls_x509write_cert *w, const struct certs_spec *spec) {
+    size_t n = 0;
+    while (n < 4 && spec->groups[n] != NULL) {
+        n++;
+    }
+    for (size_t i = 0; i < n; i++) { /* they are written from the last to the first */
+        const char *group = spec->groups[i];
+        mbedtls_asn1_named_data *o = mbedtls_calloc(1, sizeof *o);
+        assert_non_null(o);
+        o->oid.len = MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_ORGANIZATION);
+        o->oid.p = mbedtls_calloc(1, o->oid.len);
+        o->val.tag = spec->group_tag != 0 ? spec->group_tag : MBEDTLS_ASN1_UTF8_STRING;
+        o->val.len = strlen(group);
+        o->val.p = mbedtls_calloc(1, o->val.len + 1);
+        assert_true(o->oid.p != NULL && o->val.p != NULL);
+        memcpy(o->oid.p, MBEDTLS_OID_AT_ORGANIZATION, o->oid.len);
+        memcpy(o->val.p, group, o->val.len);
+        o->next = w->MBEDTLS_PRIVATE(subject);
+        w->MBEDTLS_PRIVATE(subject) = o;
     }
 }
 
@@ -118,6 +143,7 @@ void certs_issue(struct certs_id *id, const struct certs_spec *spec, struct cert
     serial = (uint8_t)(serial % 100 + 1);
     assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&w, &serial, 1), 0);
     assert_int_equal(mbedtls_x509write_crt_set_subject_name(&w, id->subject), 0);
+    add_groups(&w, spec);
     assert_int_equal(mbedtls_x509write_crt_set_issuer_name(&w, by->subject), 0);
     assert_int_equal(
         mbedtls_x509write_crt_set_validity(&w, spec->from != NULL ? spec->from : "20200101000000",

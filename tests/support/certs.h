@@ -21,12 +21,15 @@ struct certs_id {
 
 struct certs_spec {
     const char *subject;   /* "CN=...,O=..." */
+    const char *groups[4]; /* an O each, before the subject's others; NULL ends */
+    int group_tag;         /* MBEDTLS_ASN1_*_STRING of them; 0: UTF-8 */
     const char *from, *to; /* "20260101000000"; NULL: 2020 to 2040 */
     const char *dns[3];    /* NULL ends */
     const uint8_t *ip;
     size_t ip_len;
     bool ca;
     bool client_only;    /* extended key usage clientAuth */
+    bool server_only;    /* serverAuth */
     unsigned many_names; /* so many DNS names more, 64 bytes each */
 };
 

@@ -45,11 +45,11 @@ static void make_identities(void) {
     issue(&id.other_ca, (struct certs_spec){.subject = "CN=other", .ca = true}, NULL);
     issue(&id.same_name_ca, (struct certs_spec){.subject = "CN=kubernetes-ca", .ca = true}, NULL);
     issue(&id.server, (struct certs_spec){.subject = "CN=node", .dns = {"node.example"}}, &id.ca);
-    issue(
-        &id.client,
-        (struct certs_spec){.subject = "CN=kube-apiserver-kubelet-client,O=second,O=system:masters",
-                            .client_only = true},
-        &id.ca);
+    issue(&id.client,
+          (struct certs_spec){.subject = "CN=kube-apiserver-kubelet-client",
+                              .groups = {"system:masters", "second"},
+                              .client_only = true},
+          &id.ca);
     id.server_key_len = certs_key_der(&id.server, id.server_key, sizeof id.server_key);
 }
 
