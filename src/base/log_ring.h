@@ -9,6 +9,9 @@ struct fk_log_ring {
     char *buf; /* caller's, of `size` bytes */
     uint32_t size;
     uint32_t written; /* bytes ever added; wraps */
+    uint32_t at;      /* where in buf the next one goes */
+    uint32_t held;    /* bytes that are there */
+    bool cut;         /* the oldest of them is not the beginning of a line */
 };
 
 void fk_log_ring_init(struct fk_log_ring *r, void *buf, size_t size);

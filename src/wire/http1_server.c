@@ -38,6 +38,10 @@ static int refuse_coding(struct fk_http1 *h) {
     return refuse(h, 501, "no transfer coding but chunked is implemented");
 }
 
+static int refuse_version(struct fk_http1 *h) {
+    return refuse(h, 505, "only HTTP/1.1 and 1.0 are spoken here");
+}
+
 /* ---- the request line ------------------------------------------------------------------------ */
 
 static int on_method_complete(llhttp_t *parser) {
@@ -47,7 +51,7 @@ static int on_method_complete(llhttp_t *parser) {
         h->request.method = (enum fk_http1_method)i;
         return 0;
     }
-    if (parser->method == HTTP_PRI) return refuse(h, 505, "HTTP/2 is not spoken here");
+    if (parser->method == HTTP_PRI) return refuse_version(h);
     return refuse(h, 501, "this method is not implemented");
 }
 
@@ -228,7 +232,7 @@ static int begin_body(struct fk_http1 *h) {
 
 static int on_headers_complete(llhttp_t *parser) {
     struct fk_http1 *h = parser->data;
-    if (parser->http_major != 1) return refuse(h, 505, "only HTTP/1.1 and 1.0 are spoken here");
+    if (parser->http_major != 1) return refuse_version(h);
     if (parser->http_minor == 0) h->flags |= FK_HTTP1_OLD;
     const bool old = (h->flags & FK_HTTP1_OLD) != 0;
     if (!old && (h->flags & FK_HTTP1_HAS_HOST) == 0)
@@ -276,16 +280,19 @@ void fk_http1_begin(struct fk_http1 *h) {
     fk_http1_idle(h);
 }
 
-static bool is_token_char(uint8_t c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-           c == '_';
+static bool is_method_char(uint8_t c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
 }
 
-/* llhttp found the byte at `at` wrong. */
+/* llhttp found something wrong at the byte `at`. */
 static void malformed(struct fk_http1 *h, llhttp_errno_t err, uint8_t at) {
-    if (err == HPE_INVALID_TRANSFER_ENCODING) refuse_coding(h);
-    else if (err == HPE_INVALID_VERSION) refuse(h, 505, "only HTTP/1.1 and 1.0 are spoken here");
-    else if (err == HPE_INVALID_METHOD && is_token_char(at))
+    const llhttp_t *p = &h->parser;
+    const bool two_lengths =
+        (p->flags & F_CONTENT_LENGTH) != 0 || (h->flags & FK_HTTP1_HAS_CODING) != 0;
+    const bool known_version = p->http_major == 1 && p->http_minor <= 1;
+    if (err == HPE_INVALID_TRANSFER_ENCODING && !two_lengths) refuse_coding(h);
+    else if (err == HPE_INVALID_VERSION && !known_version) refuse_version(h);
+    else if (err == HPE_INVALID_METHOD && is_method_char(at))
         refuse(h, 501, "this method is not implemented");
     else refuse(h, 400, "the request is malformed");
 }
