@@ -4,6 +4,7 @@
 #define FK_KUBELET_ENDPOINTS_H
 
 #include "base/log_ring.h"
+#include "kubelet/authn.h"
 #include "kubelet/authz.h"
 #include "kubelet/configmap.h"
 #include "kubelet/node.h"

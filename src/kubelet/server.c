@@ -396,7 +396,7 @@ bool fk_server_step(struct fk_server *s) {
     for (unsigned i = 0; i < count; i++) {
         struct fk_conn *c = &s->conns[(s->next + i) % count];
         const bool worked = step(s, c, now);
-        more = more || (c->state != FK_CONN_FREE && c->state != FK_CONN_LEFT &&
+        more = more || (fk_server_reads(s, c->slot) &&
                         s->setup.listener.ops->ready(s->setup.listener.ctx, c->slot));
         if (!worked) continue;
         s->next = (uint8_t)((c->slot + 1u) % count);
@@ -426,6 +426,12 @@ bool fk_server_has_room(const struct fk_server *s) {
     for (unsigned i = 0; i < s->setup.listener.count; i++)
         if (s->conns[i].state == FK_CONN_FREE || yields_at(&s->conns[i]) <= now_ms) return true;
     return false;
+}
+
+bool fk_server_reads(const struct fk_server *s, unsigned slot) {
+    const struct fk_conn *c = &s->conns[slot];
+    return c->state == FK_CONN_HANDSHAKE || c->state == FK_CONN_OPEN ||
+           (c->state == FK_CONN_ANSWERING && c->http.state == FK_HTTP1_DRAINING);
 }
 
 void fk_server_stop(struct fk_server *s) {

@@ -65,6 +65,10 @@ uint64_t fk_server_due(const struct fk_server *s);
  * that is woken by its listening socket does not listen while this is false; due covers it. */
 bool fk_server_has_room(const struct fk_server *s);
 
+/* Whether bytes from that slot would be read now: a port that is woken by sockets waits for those.
+ */
+bool fk_server_reads(const struct fk_server *s, unsigned slot);
+
 /* Hangs up on everyone. */
 void fk_server_stop(struct fk_server *s);
 

@@ -31,7 +31,8 @@ enum kind {
     ANNOTATE,
     READ_LEASE,
     CREATE_LEASE,
-    RENEW, /* and claim */
+    RENEW,  /* and claim */
+    ERRAND, /* of a duty that a port has added */
     KINDS
 };
 
@@ -47,6 +48,7 @@ static const struct {
     [READ_LEASE] = {"GET", LEASES "/board-1", NULL, false},
     [CREATE_LEASE] = {"POST", LEASES, NULL, false},
     [RENEW] = {"PATCH", LEASES "/board-1", NULL, false},
+    [ERRAND] = {"GET", "/errand", NULL, true},
 };
 
 /* What a rule may say instead of a status. */
@@ -254,6 +256,68 @@ static void a_new_node_asks_in_this_order(void **state) {
     pass(f, 10000); /* and from then on renews */
     assert_int_equal(f->counts[RENEW], 1);
     assert_int_equal(f->log_count, 6);
+    end(f);
+}
+
+/* ---- duties of others ------------------------------------------------------------------------ */
+
+struct errand {
+    uint64_t due_ms;
+    unsigned asked, answered;
+    int status;
+};
+
+static uint64_t errand_due(const void *self) { return ((const struct errand *)self)->due_ms; }
+
+static void errand_body(void *owner, struct fk_bytes piece) {
+    (void)owner;
+    (void)piece;
+}
+
+static void errand_response(void *owner, struct fk_now now, const struct fk_response *response) {
+    struct errand *e = owner;
+    (void)now;
+    e->answered++;
+    e->status = response->status;
+}
+
+static bool errand_request(void *self, struct fk_now now, struct fk_request *request) {
+    static const struct fk_reply_ops reply = {errand_body, errand_response};
+    struct errand *e = self;
+    (void)now;
+    fk_request_make(request, FK_GET, "/errand", NULL, "");
+    request->reply = &reply;
+    request->owner = e;
+    e->asked++;
+    e->due_ms = FK_NEVER;
+    return true;
+}
+
+static const struct fk_duty_ops errand_ops = {errand_due, errand_request};
+
+/* They share the connection, but never its last slot: that is the Lease's. */
+static void duties_of_others_leave_the_lease_its_slot(void **state) {
+    (void)state;
+    struct fixture *f = begin_ready();
+    static struct errand errands[FK_EXTRA_DUTIES_MAX];
+    memset(errands, 0, sizeof errands);
+    for (size_t i = 0; i < FK_EXTRA_DUTIES_MAX; i++) {
+        errands[i].due_ms = f->now_ms;
+        fk_node_add_duty(&f->node, &errand_ops, &errands[i]);
+    }
+    f->frozen = true;
+    for (int i = 0; i < 100; i++) (void)fk_node_step(&f->node);
+    unsigned asked = 0;
+    for (size_t i = 0; i < FK_EXTRA_DUTIES_MAX; i++) asked += errands[i].asked;
+    const unsigned room = FK_REQUESTS_MAX - 1;
+    assert_int_equal(asked, FK_EXTRA_DUTIES_MAX < room ? FK_EXTRA_DUTIES_MAX : room);
+    assert_true(fk_client_ready(&f->node.client));
+    f->frozen = false;
+    pass(f, 1000); /* all of them are answered in the end */
+    for (size_t i = 0; i < FK_EXTRA_DUTIES_MAX; i++) {
+        assert_int_equal(errands[i].answered, 1);
+        assert_int_equal(errands[i].status, 200);
+    }
     end(f);
 }
 
@@ -581,6 +645,7 @@ static void with_too_little_memory_the_node_does_not_spin(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_node_asks_in_this_order),
+        cmocka_unit_test(duties_of_others_leave_the_lease_its_slot),
         cmocka_unit_test(a_setting_that_cannot_be_is_refused),
         cmocka_unit_test(the_node_is_not_read_while_a_status_is_under_way),
         cmocka_unit_test(a_status_for_nobody_leads_to_registration),

@@ -108,6 +108,7 @@ static void document(struct fk_writer *w) {
     fk_json_text(&j, "text");
     fk_put_str(j.w, "v");
     fk_put_u64(j.w, 7);
+    fk_json_text_part(&j, "\"");
     fk_json_text_end(&j);
     fk_json_i64(&j, "last", 0);
     fk_json_object_end(&j);
@@ -115,7 +116,7 @@ static void document(struct fk_writer *w) {
 static const char json[] =
     "{\"empty\":{},\"none\":[],\"list\":[\"a\\\"b\",-9223372036854775808,true,{\"no\":false},[]],"
     "\"la\\\\bel\":\"\xC3\xA4" R "\",\"bytes\":\"\",\"t\":\"2026-07-01T12:34:56Z\","
-    "\"m\":\"2026-07-01T12:34:56.000001Z\",\"text\":\"v7\",\"last\":0}";
+    "\"m\":\"2026-07-01T12:34:56.000001Z\",\"text\":\"v7\\\"\",\"last\":0}";
 #define LEN (sizeof json - 1)
 
 static void a_whole_document(void **state) {
