@@ -47,3 +47,19 @@ int64_t fk_serve_started_us(const struct fk_exchange *x) {
     if (x->now.wall_us == FK_WALL_UNKNOWN) return FK_WALL_UNKNOWN;
     return x->now.wall_us - (int64_t)(fk_serve_uptime_ms(x) * 1000);
 }
+
+const char *fk_serve_configmap_state(enum fk_configmap_state state) {
+    switch (state) {
+    case FK_CONFIGMAP_UNKNOWN: break;
+    case FK_CONFIGMAP_ABSENT: return "absent";
+    case FK_CONFIGMAP_APPLIED: return "applied";
+    case FK_CONFIGMAP_REFUSED: return "refused";
+    }
+    return "unknown";
+}
+
+struct fk_bytes fk_serve_configmap_ref(const struct fk_configmap *c) {
+    const struct fk_bytes ref = fk_bytes_str(c->ref);
+    const char *comma = memchr(c->ref, ',', ref.len);
+    return comma == NULL ? ref : fk_bytes(c->ref, (size_t)(comma - c->ref));
+}

@@ -37,4 +37,8 @@ uint64_t fk_serve_uptime_ms(const struct fk_exchange *x);
 /* When the node started, wall time; FK_WALL_UNKNOWN as long as that is. */
 int64_t fk_serve_started_us(const struct fk_exchange *x);
 
+/* "applied"; and "default/rack-1", which may stand in a list with commas. */
+const char *fk_serve_configmap_state(enum fk_configmap_state state);
+struct fk_bytes fk_serve_configmap_ref(const struct fk_configmap *c);
+
 #endif
