@@ -4,6 +4,8 @@
 #ifndef FK_BOARDS_MPS2_AN385_32K_OPTS_H
 #define FK_BOARDS_MPS2_AN385_32K_OPTS_H
 
+#define FK_TLS_SERVER 0
+
 #include "boards/mps2_an385_opts.h"
 
 #define FK_BOARD_HEAP_BYTES 12288

@@ -4,7 +4,9 @@
 
 #define FK_TLS_1_2 0
 #define FK_TLS_CHACHA 0
+#ifndef FK_TLS_SERVER
 #define FK_TLS_SERVER 0
+#endif
 #define FK_TLS_P256M 1
 
 #define FK_TLS_IN_MAX 2304
@@ -20,6 +22,7 @@
 #define FK_AUTHN_MISSES 4
 #define FK_AUTHZ_ALLOWED 6
 #define FK_AUTHZ_DENIED 4
+#define FK_LOG_RING 1024
 #define FK_RECV_BUF 128 /* below it the handshake runs, the deepest stack of all */
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "board/firmware_internal.h"
+#include "board/firmware_server.h"
 #include "version.h"
 
 /* One board, one of everything. */
@@ -10,34 +10,6 @@ static struct fk_firmware fw;
 
 /* The libraries' memory, and what is under way on the connection. */
 static _Alignas(8) uint8_t heap_bytes[FK_BOARD_HEAP_BYTES];
-
-/* ---- what the node asks of its port -------------------------------------------------------------
- */
-
-static uint64_t port_mono_ms(void *ctx) {
-    (void)ctx;
-    return machine_ms();
-}
-
-static int port_entropy(void *ctx, void *buf, size_t len) {
-    (void)ctx;
-    return machine_entropy(buf, len);
-}
-
-static void port_facts(void *ctx, struct fk_port_facts *out) {
-    const struct fk_firmware *f = ctx;
-    *out = (struct fk_port_facts){
-        .heap_free_bytes = f->heap.size - f->heap.used_bytes,
-        .heap_total_bytes = f->heap.size,
-        .memory_pressure_bytes = FK_BOARD_MEMORY_PRESSURE_BYTES,
-        .gateway_id = fk_net_gateway_id(&f->net),
-    };
-}
-
-static const char *port_address(void *ctx) {
-    const struct fk_firmware *f = ctx;
-    return fk_net_address(&f->net);
-}
 
 /* There is no clock on the board but the API server's: unknown until its first reply. */
 static int64_t tls_wall_us(void *ctx) {
@@ -100,8 +72,8 @@ static bool load_settings(struct fk_firmware *f) {
 static const char *start_network(struct fk_firmware *f) {
     const struct fk_net_config config = {.nic = f->nic,
                                          .hostname = f->settings.node.hostname,
-                                         .mono_ms = port_mono_ms,
-                                         .entropy = port_entropy,
+                                         .mono_ms = fk_firmware_port_ops.mono_ms,
+                                         .entropy = fk_firmware_port_ops.entropy,
                                          .log = &f->log};
     const int err = fk_net_init(&f->net, &config);
     if (err == FK_E_CONFIG) return "the Ethernet chip has no MAC address: see its EEPROM";
@@ -122,7 +94,7 @@ static const char *start_tls(struct fk_firmware *f) {
         .cert_len = s->cert.len,
         .key = s->key.p,
         .key_len = s->key.len,
-        .entropy = port_entropy,
+        .entropy = fk_firmware_port_ops.entropy,
         .wall_us = tls_wall_us,
         .wall_ctx = f,
         .step_by_step = true,
@@ -137,14 +109,11 @@ static const char *start_tls(struct fk_firmware *f) {
 }
 
 static const char *start_node(struct fk_firmware *f, uint64_t seed) {
-    static const struct fk_port_ops ops = {.mono_ms = port_mono_ms,
-                                           .entropy = port_entropy,
-                                           .facts = port_facts,
-                                           .address = port_address};
     fk_firmware_describe(f);
+    fk_firmware_server_prepare(f);
     const struct fk_node_setup setup = {
         .config = &f->settings.node,
-        .port = {&ops, f},
+        .port = {&fk_firmware_port_ops, f},
         .pipe = fk_tls_pipe(&f->tls),
         .heap = &f->heap,
         .authority = f->settings.authority,
@@ -160,10 +129,12 @@ static void start(struct fk_firmware *f) {
     const char *trouble = NULL;
     if (!load_settings(f)) return;
     f->log.level = (enum fk_level)f->settings.log_level;
+    fk_led_brightness(&f->led, f->settings.led_brightness);
     if (machine_entropy(&seed, sizeof seed) != 0) trouble = "no entropy: TLS is not possible";
     if (trouble == NULL) trouble = start_network(f);
     if (trouble == NULL) trouble = start_tls(f);
     if (trouble == NULL) trouble = start_node(f, seed);
+    if (trouble == NULL) trouble = fk_firmware_server_start(f);
     f->started = trouble == NULL;
     if (!f->started) stay_down(f, trouble);
 }
@@ -234,10 +205,13 @@ static bool step_node(struct fk_firmware *f) {
     return more || fk_tls_ready(&f->tls);
 }
 
+/* Whoever calls us waits while the node has work: the connection to the API server comes first. */
 static bool step_network(struct fk_firmware *f) {
     bool more = fk_net_step(&f->net);
     look_at_network(f);
-    if (may_step(f)) more = step_node(f) || more;
+    const bool node_more = may_step(f) && step_node(f);
+    more = node_more || more;
+    if (!node_more) more = fk_firmware_server_step(f) || more;
     look_at_clock(f);
     look_at_own_certificate(f);
     explain_loss(f);
@@ -258,6 +232,7 @@ static void rest(struct fk_firmware *f) {
     if (f->started) {
         due_ms = fk_sooner(due_ms, fk_net_due(&f->net));
         if (may_step(f)) due_ms = fk_sooner(due_ms, fk_node_due(&f->node));
+        due_ms = fk_sooner(due_ms, fk_firmware_server_due());
         f->nic.ops->arm(f->nic.ctx);
     }
     const uint64_t begun_us = machine_us();

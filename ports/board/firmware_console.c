@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log_text.h"
-#include "board/firmware_internal.h"
+#include "board/firmware_server.h"
 #include "firmware/keep.h"
 #include "version.h"
 
@@ -31,7 +31,6 @@ static void put_line(struct fk_writer *w, const struct line *l) {
     fk_put_char(w, ' ');
     fk_put_str(w, l->message);
     fk_log_put_pairs(w, l->kvs, l->count);
-    fk_put_str(w, "\r\n");
 }
 
 /* What the serial line takes is not the program's work: an emulated one waits for whoever reads. */
@@ -53,8 +52,11 @@ static void emit(void *ctx, enum fk_level level, const char *message, const stru
         fk_writer_window(&w, piece, sizeof piece, done);
         put_line(&w, &line);
         put_out(f, piece, fk_writer_kept(&w));
+        fk_firmware_server_log(piece, fk_writer_kept(&w));
         done += sizeof piece;
     } while (done < w.len);
+    put_out(f, "\r\n", 2);
+    fk_firmware_server_log("\n", 1);
     fk_console_after_output(&f->console);
 }
 
@@ -151,6 +153,7 @@ static void status(void *ctx, struct fk_console *c) {
     fk_console_pair(c, "led", fk_led_name((enum fk_led_pattern)f->led.pattern), 0);
     if (f->started) put_node(f, c);
     if (f->started) put_network(f, c);
+    if (f->started) fk_firmware_server_status(f, c);
     put_memory(f, c);
     put_time(f, c);
 }
@@ -187,6 +190,7 @@ static void log_start(struct fk_firmware *f) {
 
 void fk_firmware_console_init(struct fk_firmware *f) {
     static const struct fk_console_ops ops = {write_text, status, reboot, forget};
+    fk_firmware_server_init();
     f->log = (struct fk_log){.level = FK_INFO, .ctx = f, .emit = emit};
     const int err = fk_store_open(&f->store, machine_flash());
     fk_console_init(&f->console, &ops, f, &f->store);
@@ -240,7 +244,6 @@ void fk_firmware_describe(struct fk_firmware *f) {
         .architecture = machine_facts.architecture,
     };
     n->reset_reason = reset_text();
-    n->kubelet_port = 0; /* nothing listens as yet */
     n->resource_count = 0;
     n->resources[n->resource_count++] = (struct fk_pair){"cpu", machine_facts.cpu};
     n->resources[n->resource_count++] = (struct fk_pair){"memory", machine_facts.memory};

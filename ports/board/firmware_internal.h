@@ -1,4 +1,5 @@
-/* Between firmware.c (bring-up and loop) and firmware_console.c (what people see). */
+/* Between firmware.c (bring-up and loop), firmware_console.c (what people see), firmware_port.c
+ * (what the node asks) and firmware_server.c (whom others ask). */
 #ifndef FK_BOARD_FIRMWARE_INTERNAL_H
 #define FK_BOARD_FIRMWARE_INTERNAL_H
 
@@ -70,5 +71,8 @@ void fk_firmware_console_init(struct fk_firmware *f);
 
 /* What the board is, into the settings' node configuration. */
 void fk_firmware_describe(struct fk_firmware *f);
+
+/* ctx: the struct fk_firmware. mono_ms and entropy want none. */
+extern const struct fk_port_ops fk_firmware_port_ops;
 
 #endif

@@ -1,0 +1,225 @@
+#include "board/firmware_server.h"
+
+#include <string.h>
+
+#if FK_TLS_SERVER
+
+#include "base/date.h"
+#include "firmware/keep.h"
+#include "kubelet/server.h"
+#include "link/listen_lwip.h"
+#include "link/tls_server.h"
+
+#define DAY_S 86400
+#define SIGN_AGAIN_MS 60000 /* after a failure: it takes a tenth of a second and more */
+
+static struct {
+    bool listens; /* there is a port */
+    struct fk_heap heap;
+    struct fk_listen_lwip tcp;
+    struct fk_tls_server tls;
+    struct fk_server server;
+    struct fk_events events;
+    struct fk_configmaps configmaps;
+    struct fk_keep keep;
+    struct fk_log_ring ring;
+    uint64_t sign_ms;              /* no self-signed certificate before */
+    char named[IPADDR_STRLEN_MAX]; /* the address that the present one names */
+} server;
+
+static _Alignas(8) uint8_t heap_bytes[FK_BOARD_SERVER_HEAP_BYTES];
+static char ring_bytes[FK_LOG_RING];
+
+/* ---- starting -----------------------------------------------------------------------------------
+ */
+
+void fk_firmware_server_init(void) {
+    fk_log_ring_init(&server.ring, ring_bytes, sizeof ring_bytes);
+    fk_heap_init(&server.heap, heap_bytes, sizeof heap_bytes);
+    (void)fk_keep_open(&server.keep, machine_state_flash());
+}
+
+void fk_firmware_server_log(const char *text, size_t len) {
+    fk_log_ring_add(&server.ring, text, len);
+}
+
+void fk_firmware_server_prepare(struct fk_firmware *f) { (void)f; }
+
+static int64_t wall_us(void *ctx) {
+    const struct fk_firmware *f = ctx;
+    return fk_client_now(&f->node.client, machine_ms()).wall_us;
+}
+
+static int start_tls(struct fk_firmware *f) {
+    const struct fk_settings *s = &f->settings;
+    const struct fk_tls_server_config config = {
+        .under = fk_listen_lwip_listener(&server.tcp),
+        .heap = &server.heap,
+        .cert = s->server_cert.p,
+        .cert_len = s->server_cert.len,
+        .key = s->server_key.p,
+        .key_len = s->server_key.len,
+        .client_ca = s->client_ca.p,
+        .client_ca_len = s->client_ca.len,
+        .entropy = fk_firmware_port_ops.entropy,
+        .wall_us = wall_us,
+        .wall_ctx = f,
+        .log = &f->log,
+    };
+    return fk_tls_server_init(&server.tls, &config);
+}
+
+static const char *start_port(struct fk_firmware *f) {
+    const struct fk_settings *s = &f->settings;
+    if (fk_listen_lwip_open(&server.tcp, &f->net, s->node.kubelet_port) != 0)
+        return "the kubelet's port cannot be opened: no memory in the stack";
+    if (start_tls(f) != 0) return "the kubelet's port cannot start: the log says why";
+    const struct fk_server_setup setup = {
+        .listener = fk_tls_server_listener(&server.tls),
+        .log = &f->log,
+        .sha256 = fk_crypto_sha256,
+        .configmaps = &server.configmaps,
+        .ring = &server.ring,
+        .always_allowed = s->api_server_user,
+        .open_health = s->open_health,
+        .authn_hit_ms = s->authn_hit_ms,
+        .authn_miss_ms = s->authn_miss_ms,
+        .authz_allowed_ms = s->authz_allowed_ms,
+        .authz_denied_ms = s->authz_denied_ms,
+    };
+    fk_server_init(&server.server, &f->node, &setup);
+    server.listens = true;
+    return NULL;
+}
+
+const char *fk_firmware_server_start(struct fk_firmware *f) {
+    const struct fk_settings *s = &f->settings;
+    const struct fk_duty_env env = {&s->node, &f->log, &f->node.rng};
+    const struct fk_options defaults = {
+        .log_level = s->log_level,
+        .led_brightness = s->led_brightness,
+        .status_period_ms = s->node.status_update_ms,
+    };
+    fk_events_init(&server.events, &env);
+    fk_node_add_duty(&f->node, &fk_events_ops, &server.events);
+    fk_configmaps_init(&server.configmaps, &env, &f->node.port, &server.events, &defaults,
+                       s->config_maps);
+    return s->node.kubelet_port == 0 ? NULL : start_port(f);
+}
+
+/* ---- running ------------------------------------------------------------------------------------
+ */
+
+/* Whether the certificate of our own is good for a day more, and names where we are. */
+static bool certificate_fits(const char *address, int64_t now_s) {
+    return fk_tls_server_ready(&server.tls) &&
+           now_s < fk_tls_server_not_after(&server.tls) - DAY_S &&
+           strcmp(address, server.named) == 0;
+}
+
+/* As soon as address and date are known, and again with each new address. Without an address the
+ * former one will do: nobody comes. */
+static void look_at_certificate(struct fk_firmware *f) {
+    const char *address = fk_net_address(&f->net);
+    const int64_t now_us = wall_us(f);
+    const uint64_t now_ms = machine_ms();
+    if (f->settings.server_cert.len > 0 || *address == '\0' || now_us == FK_WALL_UNKNOWN) return;
+    if (now_ms < server.sign_ms || certificate_fits(address, now_us / 1000000)) return;
+    server.sign_ms = fk_after(now_ms, SIGN_AGAIN_MS);
+    const int err = fk_tls_server_self_sign(&server.tls, f->settings.node.name,
+                                            f->settings.node.hostname, address, now_us);
+    if (err != 0) {
+        fk_log(&f->log, FK_WARN, "no certificate for the kubelet's port: tried again in a minute",
+               FK_STR("error", fk_err_text(err)));
+        return;
+    }
+    server.sign_ms = 0;
+    (void)strncpy(server.named, address, sizeof server.named - 1);
+    fk_log(&f->log, FK_INFO, "signed a certificate for the kubelet's port",
+           FK_STR("address", address));
+}
+
+bool fk_firmware_server_step(struct fk_firmware *f) {
+    const struct fk_now now = fk_client_now(&f->node.client, machine_ms());
+    const bool kept = fk_configmaps_step(&server.configmaps, now);
+    if (!server.listens) return kept;
+    look_at_certificate(f);
+    return fk_server_step(&server.server) || kept;
+}
+
+uint64_t fk_firmware_server_due(void) {
+    const uint64_t due_ms = fk_configmaps_due(&server.configmaps);
+    return server.listens ? fk_sooner(due_ms, fk_server_due(&server.server)) : due_ms;
+}
+
+/* ---- what others ask ----------------------------------------------------------------------------
+ */
+
+void fk_firmware_server_figures(struct fk_port_figures *out) {
+    if (!server.listens) return;
+    out->handshakes = server.tls.stats.handshakes;
+    out->handshake_failures = server.tls.stats.failures;
+    out->server_heap_bytes = server.heap.size;
+    out->server_heap_free_bytes = server.heap.size - server.heap.used_bytes;
+    out->server_heap_low_bytes = server.heap.size - server.heap.peak_bytes;
+}
+
+int fk_firmware_server_keep(void *ctx, const void *bytes, size_t len) {
+    (void)ctx;
+    return fk_keep_save(&server.keep, bytes, len);
+}
+
+int fk_firmware_server_recall(void *ctx, void *buf, size_t cap) {
+    (void)ctx;
+    return fk_keep_load(&server.keep, buf, cap);
+}
+
+static void put_certificate(struct fk_console *c) {
+    char text[24] = "";
+    struct fk_writer w;
+    const int64_t end_s = fk_tls_server_not_after(&server.tls);
+    fk_writer_init(&w, text, sizeof text);
+    if (end_s == FK_WALL_UNKNOWN) fk_put_str(&w, "none as yet");
+    else fk_date_put_seconds(&w, end_s * 1000000);
+    (void)fk_writer_finish(&w);
+    fk_console_pair(c, "port-cert-end", text, 0);
+}
+
+static void put_port(struct fk_console *c) {
+    const struct fk_house *h = &server.server.house;
+    put_certificate(c);
+    fk_console_pair(c, "port-open", NULL, h->connections);
+    fk_console_pair(c, "port-accepted", NULL, h->accepted);
+    fk_console_pair(c, "port-evicted", NULL, h->evicted);
+    fk_console_pair(c, "port-turned-away", NULL, h->turned_away + server.tcp.refused);
+    fk_console_pair(c, "port-handshakes", NULL, server.tls.stats.handshakes);
+    fk_console_pair(c, "port-failures", NULL, server.tls.stats.failures);
+    fk_console_pair(c, "port-no-memory", NULL, server.tls.stats.no_memory);
+    fk_console_pair(c, "port-heap-used", NULL, server.heap.used_bytes);
+    fk_console_pair(c, "port-heap-peak", NULL, server.heap.peak_bytes);
+    fk_console_pair(c, "port-heap-size", NULL, server.heap.size);
+}
+
+static const char *configmap_text(const struct fk_configmap *m) {
+    switch (m->state) {
+    case FK_CONFIGMAP_UNKNOWN: return "not heard of since the start";
+    case FK_CONFIGMAP_ABSENT: return "absent";
+    case FK_CONFIGMAP_APPLIED: return "applied";
+    case FK_CONFIGMAP_REFUSED: return m->why;
+    }
+    return "";
+}
+
+void fk_firmware_server_status(const struct fk_firmware *f, struct fk_console *c) {
+    fk_console_pair(c, "port", NULL, f->settings.node.kubelet_port);
+    if (server.listens) put_port(c);
+    fk_console_pair(c, "memory-writes", NULL, server.configmaps.writes);
+    fk_console_pair(c, "flash-writes", NULL, server.keep.writes);
+    for (unsigned i = 0; i < server.configmaps.count; i++) {
+        const struct fk_configmap *m = &server.configmaps.all[i];
+        fk_console_pair(c, "config-map", m->ref, 0);
+        fk_console_pair(c, "config-map-state", configmap_text(m), 0);
+    }
+}
+
+#endif
