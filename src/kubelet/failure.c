@@ -51,9 +51,10 @@ static void put_refusal(const struct fk_failure *f, struct fk_json *j) {
     fk_json_text_part(j, fk_user_name(f->user));
     fk_put_str(j->w, ", verb=");
     fk_put_str(j->w, f->verb);
-    fk_put_str(j->w, ", resource=nodes, subresource=");
+    fk_put_str(j->w, ", resource=nodes, subresource(s)=[");
     fk_put_str(j->w, fk_subresource_name(f->subresource));
-    fk_put_char(j->w, ')');
+    if (f->subresource >= FK_NODES_HEALTHZ) fk_put_str(j->w, " proxy");
+    fk_put_str(j->w, "])");
     fk_json_text_end(j);
 }
 

@@ -60,7 +60,17 @@ static void a_refusal_says_what_to_grant(void **state) {
         .status = 403, .user = &user, .verb = "get", .subresource = FK_NODES_STATS};
     assert_non_null(
         strstr(text_of(&failure),
-               "\"Forbidden (user=a\\\"b, verb=get, resource=nodes, subresource=stats)\""));
+               "\"Forbidden (user=a\\\"b, verb=get, resource=nodes, subresource(s)=[stats])\""));
+}
+
+/* Where a finer subresource was asked for first, either would do. */
+static void a_refusal_names_both_that_would_do(void **state) {
+    (void)state;
+    struct fk_user user = {0};
+    assert_true(fk_user_add(&user, fk_bytes_str("u")) && fk_user_add(&user, fk_bytes_str("")));
+    const struct fk_failure failure = {
+        .status = 403, .user = &user, .verb = "get", .subresource = FK_NODES_PODS};
+    assert_non_null(strstr(text_of(&failure), "subresource(s)=[pods proxy])"));
 }
 
 /* The longest user there can be, all of it escaped, still is one item. */
@@ -83,6 +93,7 @@ int main(void) {
         cmocka_unit_test(every_status_has_its_reason),
         cmocka_unit_test(the_message_is_the_callers_where_there_is_one),
         cmocka_unit_test(a_refusal_says_what_to_grant),
+        cmocka_unit_test(a_refusal_names_both_that_would_do),
         cmocka_unit_test(the_longest_fits_an_item),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

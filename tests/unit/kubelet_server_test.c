@@ -368,7 +368,7 @@ static void tokens_are_reviewed(void **state) {
     answer_access(false);
     assert_int_equal(status_of(c), 403);
     assert_non_null(
-        strstr(w.reply[c], "user=prometheus, verb=get, resource=nodes, subresource=stats"));
+        strstr(w.reply[c], "user=prometheus, verb=get, resource=nodes, subresource(s)=[stats]"));
 }
 
 static void nobody_new_while_the_api_server_is_away(void **state) {
