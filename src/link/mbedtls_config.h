@@ -72,12 +72,14 @@
 #define MBEDTLS_OID_C
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
-#if !FK_TLS_P256M /* boards write none, and src/firmware/pem.h makes DER of what they are given */
-#define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
+#if FK_TLS_SERVER /* its self-signed certificate; in tests, CAs */
 #define MBEDTLS_X509_CREATE_C
-#define MBEDTLS_X509_CSR_WRITE_C
-#define MBEDTLS_X509_CRT_WRITE_C /* the kubelet port's self-signed certificate; CAs in tests */
+#define MBEDTLS_X509_CRT_WRITE_C
 #define MBEDTLS_PK_WRITE_C
+#endif
+#if !FK_TLS_P256M /* for boards src/firmware/pem.h makes DER of what they are given */
+#define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */
+#define MBEDTLS_X509_CSR_WRITE_C
 #define MBEDTLS_PEM_PARSE_C
 #define MBEDTLS_PEM_WRITE_C
 #define MBEDTLS_BASE64_C

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "link/self_signed.h"
 #include "link/tls_server_internal.h"
 
 /* With FK_TLS_SERVER 0 Mbed TLS does not even declare its server's side. */
@@ -40,6 +41,53 @@ bool fk_tls_server_ready(const struct fk_tls_server *s) { return s->identity != 
 
 int64_t fk_tls_server_not_after(const struct fk_tls_server *s) {
     return s->identity == NULL ? FK_WALL_UNKNOWN : fk_tls_unix(&s->identity->cert.valid_to);
+}
+
+/* ---- Self-signed ---------------------------------------------------------------------------- */
+
+static int sign(struct fk_tls_identity *id, const struct fk_self_signed *what) {
+    uint8_t *der = mbedtls_calloc(1, FK_SELF_SIGNED_MAX);
+    if (der == NULL) {
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    }
+    int ret = fk_self_signed_write(what, &id->key, der);
+    if (ret > 0) {
+        ret = mbedtls_x509_crt_parse_der(&id->cert, der + FK_SELF_SIGNED_MAX - ret, (size_t)ret);
+    }
+    mbedtls_free(der);
+    return ret;
+}
+
+static int make(struct fk_tls_identity *id, const struct fk_self_signed *what) {
+    if (id == NULL) {
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    }
+    const int ret = fk_self_signed_key(&id->key);
+    return ret != 0 ? ret : sign(id, what);
+}
+
+/* Of a failed make. No key slot of PSA's free (link/mbedtls_config.h) is want of memory, too. */
+static int why_not(const struct fk_tls_server *s, int ret) {
+    const int err = s->source.failed ? FK_E_ENTROPY : ret == FK_E_RANGE ? FK_E_RANGE : FK_E_NOMEM;
+    fk_log(s->cfg.log, FK_ERROR, "no certificate for the kubelet's port could be made",
+           FK_STR("because", fk_err_text(err)), FK_INT("code", ret));
+    return err;
+}
+
+int fk_tls_server_self_sign(struct fk_tls_server *s, const char *name, const char *hostname,
+                            const char *address, int64_t wall_us) {
+    const struct fk_self_signed what = {name, hostname, address, wall_us / 1000000};
+    struct fk_crypto_source *former = fk_crypto_swap(&s->source);
+    s->source.failed = false;
+    struct fk_tls_identity *id = fk_tls_identity_new();
+    const int ret = make(id, &what);
+    if (ret == 0) {
+        fk_tls_identity_drop(s->identity);
+        s->identity = fk_tls_identity_take(id);
+    }
+    fk_tls_identity_drop(id);
+    (void)fk_crypto_swap(former);
+    return ret == 0 ? 0 : why_not(s, ret);
 }
 
 /* ---- Configuration -------------------------------------------------------------------------- */

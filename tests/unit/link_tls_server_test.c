@@ -66,6 +66,28 @@ static void memory_returns_to_its_level(void **state) {
     finish();
 }
 
+/* ---- A certificate of our own --------------------------------------------------------------- */
+
+static void a_server_signs_for_itself(void **state) {
+    (void)state;
+    w.cfg.cert = NULL;
+    w.cfg.key = NULL;
+    w.clients[0].no_check = true;
+    start();
+    assert_false(fk_tls_server_ready(&w.server));
+    assert_int_equal(fk_tls_server_not_after(&w.server), FK_WALL_UNKNOWN);
+    w.calling[0] = true;
+    assert_false(w.listener.ops->waiting(w.listener.ctx));
+    assert_int_equal(fk_pipe_open(session(0)), FK_E_BUSY);
+
+    assert_int_equal(
+        fk_tls_server_self_sign(&w.server, "node.example", "host", "192.0.2.7", IN_2026), 0);
+    assert_true(fk_tls_server_ready(&w.server));
+    assert_int_equal(connect_now(0), 0);
+    assert_true(established(0));
+    finish();
+}
+
 #define T(name) cmocka_unit_test_setup(name, world_setup)
 
 int main(void) {
@@ -73,6 +95,7 @@ int main(void) {
         T(a_client_with_a_certificate_is_known),
         T(a_client_without_one_is_nobody),
         T(memory_returns_to_its_level),
+        T(a_server_signs_for_itself),
         T(bytes_go_both_ways),
     };
     return cmocka_run_group_tests_name("link_tls_server", tests, group_setup, group_teardown);
