@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#if FK_TLS_SERVER
+#if FK_BOARD_SERVER
 
 #include "base/date.h"
 #include "firmware/keep.h"
