@@ -1,5 +1,6 @@
 #include "kubelet/authn.h"
 
+#include "api/jwt.h"
 #include "base/err.h"
 
 static const struct fk_reply_ops reply;
@@ -120,15 +121,26 @@ static enum fk_verdict_state judge(struct fk_authn *a, uint64_t now_ms,
     return fk_user_known(&a->reader.user) ? FK_ASK_YES : FK_ASK_NO;
 }
 
-static void remember(struct fk_authn *a, uint64_t now_ms, enum fk_verdict_state verdict) {
-    if (verdict == FK_ASK_YES && a->hit_ms > 0) {
-        const size_t i =
-            fk_ask_keep(a->hits, FK_AUTHN_HITS, a->ask.key, now_ms, fk_after(now_ms, a->hit_ms));
+/* When a good answer ends: with the token itself if that is sooner and we know what time it is. */
+static uint64_t hit_until(const struct fk_authn *a, struct fk_now now) {
+    const uint64_t until_ms = fk_after(now.mono_ms, a->hit_ms);
+    const int64_t expiry_s = fk_jwt_expiry(a->token);
+    if (expiry_s < 0 || now.wall_us == FK_WALL_UNKNOWN) return until_ms;
+    const int64_t left_us = expiry_s * 1000000 - now.wall_us;
+    if (left_us <= 0) return now.mono_ms;
+    return fk_sooner(until_ms, fk_after(now.mono_ms, (uint64_t)left_us / 1000));
+}
+
+static void remember(struct fk_authn *a, struct fk_now now, enum fk_verdict_state verdict) {
+    const uint64_t until_ms =
+        verdict == FK_ASK_YES ? hit_until(a, now) : fk_after(now.mono_ms, a->miss_ms);
+    if (until_ms == now.mono_ms) return;
+    if (verdict == FK_ASK_YES) {
+        const size_t i = fk_ask_keep(a->hits, FK_AUTHN_HITS, a->ask.key, now.mono_ms, until_ms);
         a->users[i] = a->reader.user;
     }
-    if (verdict == FK_ASK_NO && a->miss_ms > 0)
-        (void)fk_ask_keep(a->misses, FK_AUTHN_MISSES, a->ask.key, now_ms,
-                          fk_after(now_ms, a->miss_ms));
+    if (verdict == FK_ASK_NO)
+        (void)fk_ask_keep(a->misses, FK_AUTHN_MISSES, a->ask.key, now.mono_ms, until_ms);
 }
 
 static void explain(struct fk_authn *a) {
@@ -147,7 +159,7 @@ static void response(void *owner, struct fk_now now, const struct fk_response *r
         a->refusals++;
         explain(a);
     }
-    remember(a, now.mono_ms, verdict);
+    remember(a, now, verdict);
     const struct fk_user *user;
     const bool remembered = recall(a, now.mono_ms, a->ask.key, &user) != FK_ASK_WAIT;
     fk_ask_settle(&a->ask, now.mono_ms, verdict, remembered || a->left);

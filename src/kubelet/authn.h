@@ -2,9 +2,10 @@
  * (authentication.k8s.io/v1). Client certificates are TLS's matter (link/tls_server).
  *
  * Answers are remembered by the token's SHA-256, never the token: good ones for FK_AUTHN_HIT_MS (or
- * until the token says it expires), bad ones for FK_AUTHN_MISS_MS, in tables of their own. One
- * review is under way at a time; who comes meanwhile waits. No answer of the API server is no
- * authentication, and is not remembered. A user who is too long for FK_USER_MAX is no user. */
+ * until the token says that it expires, if it is a JSON Web Token and the time is known), bad ones
+ * for FK_AUTHN_MISS_MS, in tables of their own. One review is under way at a time; who comes
+ * meanwhile waits. No answer of the API server is no authentication, and is not remembered. A user
+ * who is too long for FK_USER_MAX is no user. */
 #ifndef FK_KUBELET_AUTHN_H
 #define FK_KUBELET_AUTHN_H
 

@@ -127,6 +127,49 @@ static void a_hit_lasts_as_long_as_it_should(void **state) {
     }
 }
 
+/* A token whose claims are {"exp":1795290661}. */
+#define EXPIRES_S INT64_C(1795290661)
+#define EXPIRING "e30.eyJleHAiOjE3OTUyOTA2NjF9.c2ln"
+
+static void a_hit_ends_with_its_token(void **state) {
+    (void)state;
+    static const struct {
+        int64_t left_us;      /* when it was reviewed; FK_WALL_UNKNOWN: the time is not known */
+        uint64_t expected_ms; /* for so long it is remembered */
+    } rows[] = {
+        {60000000, 60000},
+        {60000999, 60000},
+        {1000, 1},
+        {INT64_C(1000) * FK_AUTHN_HIT_MS - 1000, FK_AUTHN_HIT_MS - 1},
+        {INT64_C(1000) * FK_AUTHN_HIT_MS, FK_AUTHN_HIT_MS},
+        {INT64_C(1000) * FK_AUTHN_HIT_MS + 1000, FK_AUTHN_HIT_MS},
+        {INT64_C(1000000000000), FK_AUTHN_HIT_MS},
+        {FK_WALL_UNKNOWN, FK_AUTHN_HIT_MS},
+        {999, 0},
+        {0, 0},
+        {-1, 0},
+        {-INT64_C(1000000000000), 0},
+    };
+    static const char *const none[] = {NULL};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        begin(&f);
+        if (rows[i].left_us != FK_WALL_UNKNOWN)
+            f.d.now.wall_us = EXPIRES_S * 1000000 - rows[i].left_us;
+        expect(&f, EXPIRING, FK_ASK_WAIT);
+        assert_true(duty_case_ask(&f.d));
+        duty_case_answer(&f.d, 201, FK_REASON_NONE, review_token(f.reply, "n", "", none));
+        if (rows[i].expected_ms == 0) {
+            expect(&f, EXPIRING, FK_ASK_YES); /* the API server says so; once */
+        } else {
+            duty_case_pass(&f.d, rows[i].expected_ms - 1);
+            expect(&f, EXPIRING, FK_ASK_YES);
+            duty_case_pass(&f.d, 1);
+        }
+        expect(&f, EXPIRING, FK_ASK_WAIT);
+    }
+}
+
 static void a_miss_lasts_as_long_as_it_should(void **state) {
     (void)state;
     struct fixture f;
@@ -443,6 +486,7 @@ int main(void) {
         cmocka_unit_test(a_bad_token_is_refused),
         cmocka_unit_test(what_is_no_token_is_not_asked_about),
         cmocka_unit_test(a_hit_lasts_as_long_as_it_should),
+        cmocka_unit_test(a_hit_ends_with_its_token),
         cmocka_unit_test(a_miss_lasts_as_long_as_it_should),
         cmocka_unit_test(clocks_at_their_edges),
         cmocka_unit_test(no_answer_is_told_once_and_not_remembered),
