@@ -8,6 +8,8 @@
 
 #include "boards/mps2_an385_opts.h"
 
+#define FK_SERVER 0
+
 #define FK_BOARD_HEAP_BYTES 12288
 #define BOARD_RAM_TEXT "32Ki"
 

@@ -46,6 +46,11 @@
 
 /* ---- The kubelet's own port (wire/http1_server, kubelet/server, link/tls_server) ------------- */
 
+/* Whether the kubelet's own port is built in: 1 or 0. */
+#ifndef FK_SERVER
+#define FK_SERVER 1
+#endif
+
 /* Connections to us at once, count: those that ask regularly (API server, metrics-server,
  * Prometheus) and a spare one. Costs FK_HTTP1_BUF and some 900 bytes each, and of the server's heap
  * FK_SERVER_IN_BUF + FK_TLS_OUT_MAX + 1.5 KB while it is open. */

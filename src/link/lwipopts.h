@@ -8,9 +8,7 @@
 
 #include <stdint.h>
 
-#ifdef FK_BOARD_OPTS
-#include FK_BOARD_OPTS
-#endif
+#include "opts.h"
 
 /* ---- Which parts --------------------------------------------------------------------------- */
 
@@ -98,6 +96,41 @@
 
 #define LWIP_TCP_KEEPALIVE 0 /* the client sends PING frames when it matters */
 
+/* ---- Strangers (link/listen_lwip) --------------------------------------------------------------
+ *
+ * They share the pools below, and give way when the connection to the API server lacks anything: so
+ * what the kubelet's own port adds is for their comfort only. */
+
+/* Bytes that one may have under way to us: a ClientHello with a post-quantum key share takes one
+ * round trip more. Of the pool below while unread. */
+#define FK_LISTEN_WND (2 * TCP_MSS)
+
+/* Segments that one may have under way from us, of half the size: the other end acknowledges two at
+ * once, one only after up to 40 ms. And all of them together, so that a peer who has vanished does
+ * not hold up the next. */
+#define FK_LISTEN_SEGMENTS_EACH 2
+#define FK_LISTEN_SEGMENTS 3
+
+/* Connections that wait although all slots are taken; and that have not finished TCP's handshake.
+ */
+#define FK_LISTEN_WAITING 1
+#define FK_LISTEN_HALF_OPEN 2
+
+#if FK_SERVER
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* tells listen_lwip.c of a SYN; x 8 for each connection */
+#define FK_LISTEN_PCBS (FK_SERVER_CONNECTIONS + FK_LISTEN_WAITING) /* half-open ones: the others'  \
+                                                                    */
+#define FK_LISTEN_SEGS 6  /* FK_LISTEN_SEGMENTS, and a SYN or FIN each */
+#define FK_LISTEN_PBUFS 6 /* somebody's window, while the API server's is not full */
+/* Segments of 268 bytes, 368 with their headers; SYN or FIN, 108. */
+#define FK_LISTEN_MEM (FK_LISTEN_SEGMENTS * 368 + FK_LISTEN_HALF_OPEN * 108)
+#else
+#define FK_LISTEN_PCBS 0
+#define FK_LISTEN_SEGS 0
+#define FK_LISTEN_PBUFS 0
+#define FK_LISTEN_MEM 0
+#endif
+
 /* ---- Pools ---------------------------------------------------------------------------------- */
 
 /* Received frames lie in chains of small buffers: an ACK (60 bytes) takes one, a renewal's reply
@@ -110,7 +143,7 @@
 #define PBUF_POOL_BUFSIZE 148
 #endif
 #ifndef PBUF_POOL_SIZE
-#define PBUF_POOL_SIZE 14
+#define PBUF_POOL_SIZE (14 + FK_LISTEN_PBUFS)
 #endif
 #define FK_PBUFS_PER_SEGMENT 4 /* checked in net_lwip.c, as is all that lwIP's check presumes */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
@@ -121,19 +154,21 @@
  *   1,400 bytes; more on hosts, whose pointers are longer. */
 #if UINTPTR_MAX > UINT32_MAX
 #define MEM_ALIGNMENT 8
-#define MEM_SIZE 2400
+#define MEM_SIZE (2400 + FK_LISTEN_MEM * 4 / 3)
 #else
 #define MEM_ALIGNMENT 4
 #ifndef MEM_SIZE
-#define MEM_SIZE 1400
+#define MEM_SIZE (1400 + FK_LISTEN_MEM)
 #endif
 #endif
 
-#define MEMP_NUM_TCP_PCB 2        /* x 156: the connection, and the one before it while it ends */
+/* x 156: the connection, and the one before it while it ends */
+#define MEMP_NUM_TCP_PCB (2 + FK_LISTEN_PCBS)
 #define MEMP_NUM_TCP_PCB_LISTEN 1 /* x 28: for the kubelet's server */
-#define MEMP_NUM_TCP_SEG 10       /* x 16: TCP_SND_QUEUELEN, and a window behind a gap */
-#define MEMP_NUM_UDP_PCB 2        /* x 32: DHCP, and a DNS lookup on a port of its own */
-#define MEMP_NUM_PBUF 0           /* nothing is sent in place */
+/* x 16: TCP_SND_QUEUELEN, and a window behind a gap */
+#define MEMP_NUM_TCP_SEG (10 + FK_LISTEN_SEGS)
+#define MEMP_NUM_UDP_PCB 2 /* x 32: DHCP, and a DNS lookup on a port of its own */
+#define MEMP_NUM_PBUF 0    /* nothing is sent in place */
 
 /* ---- ARP, DHCP, DNS ------------------------------------------------------------------------- */
 

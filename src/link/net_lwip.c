@@ -63,9 +63,13 @@ static err_t send_frame(struct netif *netif, struct pbuf *frame) {
     return ERR_OK;
 }
 
-/* What is kept behind a gap goes when the pool is empty: this may be the segment that fills it. */
-static struct pbuf *alloc_frame(size_t len) {
+/* What strangers hold goes when the pool is empty, then what is kept behind a gap: this may be the
+ * segment that fills it. */
+static struct pbuf *alloc_frame(const struct fk_net *n, size_t len) {
     struct pbuf *frame = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_POOL);
+    while (frame == NULL && fk_net_relieve(n)) {
+        frame = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_POOL);
+    }
     if (frame == NULL) {
         PBUF_CHECK_FREE_OOSEQ();
         frame = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_POOL);
@@ -80,7 +84,7 @@ static bool receive_frame(struct fk_net *n) {
     if (len == 0) {
         return false;
     }
-    struct pbuf *frame = len <= FK_NIC_FRAME_MAX ? alloc_frame(len) : NULL;
+    struct pbuf *frame = len <= FK_NIC_FRAME_MAX ? alloc_frame(n, len) : NULL;
     if (frame == NULL) {
         n->dropped++;
         return true;
@@ -94,8 +98,8 @@ static bool receive_frame(struct fk_net *n) {
     return true;
 }
 
-/* An answer to somebody who may be anybody: an ICMP message, or the reset of a connection that we
- * do not have. */
+/* An answer to somebody who may be anybody: an ICMP message, the reset of a connection that we do
+ * not have, or the answer to a SYN, which is repeated. */
 static bool is_mere_answer(const struct pbuf *packet) {
     const struct ip_hdr *ip = packet->payload;
     if (IPH_PROTO(ip) == IP_PROTO_ICMP) {
@@ -105,7 +109,8 @@ static bool is_mere_answer(const struct pbuf *packet) {
     struct tcp_hdr tcp;
     return IPH_PROTO(ip) == IP_PROTO_TCP &&
            pbuf_copy_partial(packet, &tcp, sizeof tcp, header_len) == sizeof tcp &&
-           (TCPH_FLAGS(&tcp) & TCP_RST) != 0;
+           ((TCPH_FLAGS(&tcp) & TCP_RST) != 0 ||
+            (TCPH_FLAGS(&tcp) & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK));
 }
 
 static bool is_resolved(struct netif *netif, const ip4_addr_t *address) {
@@ -364,6 +369,15 @@ uint64_t fk_net_gateway_id(const struct fk_net *n) {
         id = id << 8 | mac->addr[i];
     }
     return id;
+}
+
+void fk_net_set_relief(struct fk_net *n, bool (*relief)(void *ctx), void *ctx) {
+    n->relief = relief;
+    n->relief_ctx = ctx;
+}
+
+bool fk_net_relieve(const struct fk_net *n) {
+    return n->relief != NULL && n->relief(n->relief_ctx);
 }
 
 void fk_net_forget_neighbors(struct fk_net *n) { etharp_cleanup_netif(&n->netif); }

@@ -44,6 +44,8 @@ struct fk_net {
     struct fk_net_config config;
     struct netif netif;
     struct dhcp dhcp;
+    bool (*relief)(void *ctx);
+    void *relief_ctx;
     struct fk_rng rng; /* stands in when the entropy source fails later */
     uint64_t beat_ms;  /* up to here lwIP's clock has run */
     uint32_t beats;
@@ -76,6 +78,14 @@ uint64_t fk_net_gateway_id(const struct fk_net *n); /* its MAC; 0 while unknown 
  * have been replaced, or the cable have moved to a network with the same addresses, and lwIP would
  * hold on to the old one for five minutes. */
 void fk_net_forget_neighbors(struct fk_net *n);
+
+/* Strangers (link/listen_lwip) share lwIP's memory with the connection to the API server, and give
+ * way to it: relief ends a connection of theirs. Returns false when none held anything. NULL: there
+ * are no strangers. */
+void fk_net_set_relief(struct fk_net *n, bool (*relief)(void *ctx), void *ctx);
+
+/* Not from within lwIP's callbacks. True: there is memory that was not there before, try again. */
+bool fk_net_relieve(const struct fk_net *n);
 
 /* Counts each time that an address was obtained, changed or lost, or the link came or went: a sign
  * to try again what failed before. */

@@ -99,7 +99,9 @@ static int begin_connect(struct fk_tcp_lwip *t, const ip_addr_t *address) {
     t->state = CONNECTING;
     err_t err = bind_random(pcb, IP46_ADDR_ANY(IP_GET_TYPE(address)));
     if (err == ERR_OK) {
-        err = tcp_connect(pcb, address, t->port, on_connected);
+        do {
+            err = tcp_connect(pcb, address, t->port, on_connected);
+        } while (err == ERR_MEM && fk_net_relieve(t->net));
     }
     if (err != ERR_OK) {
         tcp_abort(pcb); /* nothing was sent: frees it, that is all */
@@ -154,8 +156,8 @@ static void hang_up(struct fk_tcp_lwip *t) {
     tcp_recv(pcb, NULL);
     tcp_err(pcb, NULL);
     /* What was sent holds heap until it is acknowledged, and a peer that is being left often never
-     * will. Last words may wait; and give way to a new connection. */
-    tcp_setprio(pcb, TCP_PRIO_MIN);
+     * will. Last words may wait; and give way to any new connection. */
+    tcp_setprio(pcb, 0);
     if (TCP_SND_BUF - tcp_sndbuf(pcb) > LINGER_MAX || tcp_close(pcb) != ERR_OK) {
         tcp_abort(pcb);
     }
@@ -212,14 +214,25 @@ static int tcp_lwip_recv(void *ctx, void *buf, size_t cap) {
     return len;
 }
 
+/* Or it was refused by our own bound, and not for want of memory. A write takes two buffers when it
+ * continues a segment. */
+static bool has_room_for_one(const struct tcp_pcb *pcb) {
+    return pcb->snd_queuelen + 2 <= TCP_SND_QUEUELEN;
+}
+
 /* Hands over as much as there is room for, a segment at a time: a larger piece for which the heap
  * is too scattered would be refused whole. */
-static size_t write_segments(struct tcp_pcb *pcb, const uint8_t *bytes, size_t len) {
+static size_t write_segments(const struct fk_tcp_lwip *t, const uint8_t *bytes, size_t len) {
+    struct tcp_pcb *pcb = t->pcb;
     size_t taken = 0;
     while (taken < len && tcp_sndbuf(pcb) > 0) {
         size_t part = len - taken < TCP_MSS ? len - taken : TCP_MSS;
         part = part < tcp_sndbuf(pcb) ? part : tcp_sndbuf(pcb);
-        if (tcp_write(pcb, bytes + taken, (u16_t)part, TCP_WRITE_FLAG_COPY) != ERR_OK) {
+        err_t err;
+        do {
+            err = tcp_write(pcb, bytes + taken, (u16_t)part, TCP_WRITE_FLAG_COPY);
+        } while (err == ERR_MEM && has_room_for_one(pcb) && fk_net_relieve(t->net));
+        if (err != ERR_OK) {
             break;
         }
         taken += part;
@@ -234,7 +247,7 @@ static int tcp_lwip_send(void *ctx, const void *buf, size_t len) {
                : t->state == OVER                              ? t->err
                                                                : FK_E_CLOSED;
     }
-    const size_t taken = write_segments(t->pcb, buf, len);
+    const size_t taken = write_segments(t, buf, len);
     if (taken > 0) {
         (void)tcp_output(t->pcb); /* what it could not send now, its timer does */
     }

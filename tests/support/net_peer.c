@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "support/net_client.h"
 
 #define ETH 14
 #define IP 20
@@ -119,8 +120,8 @@ static void arp(struct net_peer *p, uint16_t op, uint32_t from, uint32_t to) {
 
 void net_peer_arp(struct net_peer *p, uint32_t from, uint32_t whom) { arp(p, 1, from, whom); }
 
-static void tcp_segment(struct net_peer *p, uint32_t from, const struct net_segment *s,
-                        const void *payload) {
+void net_peer_segment(struct net_peer *p, uint32_t from, const struct net_segment *s,
+                      const void *payload) {
     uint8_t tcp[FK_NIC_FRAME_MAX] = {0};
     const size_t head = (s->flags & NET_SYN) != 0 ? 24 : 20;
     put16(tcp, s->from);
@@ -144,7 +145,7 @@ void net_peer_tcp_at(struct net_peer *p, uint32_t seq, unsigned flags, const voi
                                   .flags = (uint8_t)flags,
                                   .window = p->window,
                                   .len = (uint16_t)len};
-    tcp_segment(p, NET_PEER_SERVER, &s, payload);
+    net_peer_segment(p, NET_PEER_SERVER, &s, payload);
 }
 
 void net_peer_tcp(struct net_peer *p, unsigned flags, const void *payload, size_t len) {
@@ -156,7 +157,7 @@ void net_peer_tcp_stray(struct net_peer *p, uint32_t from, uint16_t from_port, u
                         unsigned flags) {
     const struct net_segment s = {
         .from = from_port, .to = to_port, .seq = 1, .flags = (uint8_t)flags, .window = 1000};
-    tcp_segment(p, from, &s, NULL);
+    net_peer_segment(p, from, &s, NULL);
 }
 
 /* ---- DHCP ------------------------------------------------------------------------------------ */
@@ -279,18 +280,20 @@ static void tcp_take(struct net_peer *p, const uint8_t *payload) {
     if (!p->manual) net_peer_tcp(p, NET_ACK, NULL, 0);
 }
 
-static void tcp(struct net_peer *p, const uint8_t *m, size_t len) {
+static void tcp(struct net_peer *p, uint32_t to, const uint8_t *m, size_t len) {
     const size_t head = len < 20 ? 0 : (size_t)(m[12] >> 4) * 4;
     if (head < 20 || head > len) return;
+    const struct net_segment s = {.from = get16(m),
+                                  .to = get16(m + 2),
+                                  .seq = get32(m + 4),
+                                  .ack = get32(m + 8),
+                                  .flags = (uint8_t)(m[13] & 0x3f),
+                                  .window = get16(m + 14),
+                                  .mss = head >= 24 && m[20] == 2 ? get16(m + 22) : 0,
+                                  .len = (uint16_t)(len - head)};
+    if (net_client_take(p, to, &s, m + head)) return;
     p->segments++;
-    p->last = (struct net_segment){.from = get16(m),
-                                   .to = get16(m + 2),
-                                   .seq = get32(m + 4),
-                                   .ack = get32(m + 8),
-                                   .flags = (uint8_t)(m[13] & 0x3f),
-                                   .window = get16(m + 14),
-                                   .mss = head >= 24 && m[20] == 2 ? get16(m + 22) : 0,
-                                   .len = (uint16_t)(len - head)};
+    p->last = s;
     if ((p->last.flags & NET_RST) != 0) return;
     if ((p->last.flags & NET_SYN) != 0) tcp_accept(p);
     else if (p->last.from == p->node_port) tcp_take(p, m + head);
@@ -314,7 +317,7 @@ static void take_ip(struct net_peer *p, const uint8_t *ip, size_t len) {
         p->pings_answered += body[0] == 0;
         p->unreachables += body[0] == 3;
     } else if (ip[9] == 6) {
-        tcp(p, body, body_len);
+        tcp(p, get32(ip + 16), body, body_len);
     } else if (ip[9] == 17 && body_len >= 8 && get16(body + 2) == 67) {
         dhcp(p, ip, body + 8, body_len - 8);
     } else if (ip[9] == 17 && body_len >= 8 && get16(body + 2) == 53) {

@@ -28,6 +28,8 @@ struct net_segment {
     uint16_t len;
 };
 
+struct net_client;
+
 struct net_peer {
     uint64_t now_ms;
     uint32_t random; /* what entropy gives next; counts up */
@@ -86,6 +88,8 @@ struct net_peer {
     bool got_fin;
 
     unsigned pings_answered, unreachables;
+
+    struct net_client *clients; /* see support/net_client.h */
 };
 
 void net_peer_init(struct net_peer *p);
@@ -112,6 +116,9 @@ void net_peer_tcp(struct net_peer *p, unsigned flags, const void *payload, size_
 /* The same with a number of its own, moving nothing: repeated, early, or out of the blue. */
 void net_peer_tcp_at(struct net_peer *p, uint32_t seq, unsigned flags, const void *payload,
                      size_t len);
+/* Any segment at all; from: the sender's address. */
+void net_peer_segment(struct net_peer *p, uint32_t from, const struct net_segment *s,
+                      const void *payload);
 /* From anybody to any port. */
 void net_peer_tcp_stray(struct net_peer *p, uint32_t from, uint16_t from_port, uint16_t to_port,
                         unsigned flags);

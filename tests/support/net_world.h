@@ -88,6 +88,7 @@ static inline unsigned net_world_used(void) {
 static inline unsigned net_world_end(struct net_world *w) {
     while (tcp_active_pcbs != NULL) tcp_abort(tcp_active_pcbs);
     while (tcp_tw_pcbs != NULL) tcp_abort(tcp_tw_pcbs);
+    while (tcp_listen_pcbs.pcbs != NULL) (void)tcp_close(tcp_listen_pcbs.pcbs);
     for (int i = 0; i < 30; i++) dns_tmr();
     for (u8_t i = 0; i < DNS_MAX_SERVERS; i++) dns_setserver(i, NULL);
     dhcp_stop(&w->net.netif);

@@ -524,11 +524,14 @@ static void crumbs_behind_a_gap_give_way(void **state) {
     for (uint32_t i = 0; i < PBUF_POOL_SIZE / 2; i++)
         net_peer_tcp_at(peer, seq + 600 + (CRUMB + 1) * i, NET_ACK, pattern, CRUMB);
     run(0);
-    assert_null(pbuf_alloc(PBUF_RAW, 1, PBUF_POOL));
+    struct pbuf *rest = NULL;
+    for (struct pbuf *p; (p = pbuf_alloc(PBUF_RAW, 1, PBUF_POOL)) != NULL; rest = p)
+        if (rest != NULL) pbuf_cat(p, rest);
     net_peer_tcp_at(peer, seq, NET_ACK, pattern, TCP_MSS);
     run(0);
     uint8_t buf[TCP_WND];
     assert_int_equal(recv_some(buf, sizeof buf), TCP_MSS);
+    (void)pbuf_free(rest);
 }
 
 static void a_flood_leaves_room_for_the_connection(void **state) {
