@@ -104,6 +104,9 @@ func (a *Access) AuditLog() string { return filepath.Join(a.logDir, "audit.log")
 // CA signs the API server's certificate and all client certificates.
 func (a *Access) CA() *CA { return a.pki.ca }
 
+// CAFile is the path of its certificate, PEM.
+func (a *Access) CAFile() string { return a.pki.cert(caCluster) }
+
 // Kubeconfig is the path of the admin's kubeconfig (group system:masters).
 func (a *Access) Kubeconfig() string { return a.kubeconfigPath("admin") }
 

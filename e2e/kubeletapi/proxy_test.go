@@ -1,0 +1,84 @@
+package kubeletapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestEveryEndpointThroughTheAPIServer is what kubectl get --raw and dashboards do.
+func TestEveryEndpointThroughTheAPIServer(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		w := ourWorld(t)
+		n := readyNode(t, w, k, settings{})
+		for _, e := range endpointsOf(k) {
+			path := "/api/v1/nodes/" + n.name + "/proxy" + e.path
+			text, err := w.KubectlContext(soon(t), "", "get", "--raw", path)
+			switch {
+			case e.status == http.StatusOK && (err != nil || !strings.Contains(text, e.holds)):
+				t.Errorf("kubectl get --raw %s: %.300q, %v; want %q", path, text, err, e.holds)
+			case e.status != http.StatusOK && err == nil:
+				t.Errorf("kubectl get --raw %s: %.300q; want status %d", path, text, e.status)
+			case e.status != http.StatusOK && !strings.Contains(err.Error(), "Error from server"):
+				t.Errorf("kubectl get --raw %s: no error that kubectl understands: %v", path, err)
+			}
+		}
+		n.body.check(t)
+	})
+}
+
+// TestEveryEndpoint asks the port itself: statuses, types and bodies; HEAD has
+// the head of GET and nothing more; other methods are refused.
+func TestEveryEndpoint(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{})
+		a := n.asAPIServer(t)
+		for _, e := range endpointsOf(k) {
+			got, err := a.ask(soon(t), http.MethodGet, e.path)
+			if err != nil {
+				t.Errorf("%v: %v", e, err)
+				continue
+			}
+			e.checkBody(t, got)
+			head, err := a.ask(soon(t), http.MethodHead, e.path)
+			if err != nil || head.status != e.status || head.body != "" ||
+				head.header.Get("Content-Type") != got.header.Get("Content-Type") {
+				t.Errorf("HEAD %s: %d %q, %v; GET has %d", e.path, head.status, head.body, err, got.status)
+			}
+			if e.status != http.StatusOK {
+				continue
+			}
+			for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+				got, err := a.ask(soon(t), method, e.path)
+				if err != nil || got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, HEAD" {
+					t.Errorf("%s %s: %d, Allow: %q, %v", method, e.path, got.status, got.header.Get("Allow"), err)
+				}
+				isStatus(t, method+" "+e.path, got)
+			}
+		}
+		n.body.check(t)
+	})
+}
+
+// TestSummaryIsNeverZero: metrics-server and dashboards take 0 for "no data".
+func TestSummaryIsNeverZero(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{})
+		var summary struct {
+			Node struct {
+				NodeName string
+				CPU      struct{ UsageCoreNanoSeconds uint64 }
+				Memory   struct{ WorkingSetBytes, UsageBytes uint64 }
+			}
+		}
+		text := n.asAPIServer(t).get(t, "/stats/summary")
+		if err := json.Unmarshal([]byte(text), &summary); err != nil {
+			t.Fatal(err)
+		}
+		s := summary.Node
+		if s.NodeName != n.name || s.CPU.UsageCoreNanoSeconds == 0 || s.Memory.WorkingSetBytes == 0 {
+			t.Errorf("%+v of %s", s, text)
+		}
+	})
+}
