@@ -40,6 +40,7 @@
 #define MBEDTLS_SSL_CLI_C /* towards the API server */
 #if FK_TLS_SERVER
 #define MBEDTLS_SSL_SRV_C /* the kubelet's own port; also the far end in tests */
+#define FK_SSL_IN_GROWS   /* mbedtls-2-growing-input.patch: its input buffers */
 #endif
 #if FK_TLS_1_2
 #define MBEDTLS_SSL_PROTO_TLS1_2

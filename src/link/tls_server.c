@@ -73,6 +73,14 @@ static int starved_of_memory(const struct fk_tls_session *s) {
     return FK_E_NOMEM;
 }
 
+/* A length in the last record's header, or in the handshake message's, beyond what may be. Mbed TLS
+ * has one code for many things here, so its input buffer is looked at. */
+static bool oversize(const struct fk_tls_session *s) {
+    const uint8_t *h = s->ssl.MBEDTLS_PRIVATE(in_hdr);
+    const size_t record = (size_t)h[3] << 8 | h[4];
+    return record > FK_TLS_RECORD_MAX || s->ssl.MBEDTLS_PRIVATE(in_hslen) > FK_TLS_RECORD_MAX;
+}
+
 /* Why a call of Mbed TLS came to nothing. What a stranger brings about is worth no more than a line
  * for debugging: he could fill the log. ret: not "later". */
 static int reason(const struct fk_tls_session *s, int ret) {
@@ -94,13 +102,29 @@ static int reason(const struct fk_tls_session *s, int ret) {
     fk_log(s->server->cfg.log, FK_DEBUG,
            hello ? "a client's TLS handshake failed" : "a client's TLS failed",
            FK_INT("mbedtls_code", ret), FK_INT("slot", s->slot));
+    if (ret == MBEDTLS_ERR_SSL_BAD_INPUT_DATA && oversize(s)) {
+        return FK_E_RANGE;
+    }
     return hello ? FK_E_TLS : FK_E_PROTO;
+}
+
+/* What the client is told of it, where Mbed TLS has not done so itself. */
+static void alert(struct fk_tls_session *s, int err) {
+    if (err == FK_E_NOMEM) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+    }
+    if (err == FK_E_RANGE) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW);
+    }
 }
 
 static int end(struct fk_tls_session *s, int err) {
     if (s->state == FK_TLS_HANDSHAKE) {
         s->server->stats.failures++;
     }
+    alert(s, err);
     s->state = FK_TLS_OVER;
     s->more = false;
     s->err = (int16_t)err;
@@ -146,6 +170,33 @@ static int flush(struct fk_tls_session *s) {
     return later(ret) ? 1 : end(s, reason(s, ret));
 }
 
+void mbedtls_ssl_reset_in_pointers(mbedtls_ssl_context *ssl); /* library/ssl_misc.h, as pinned */
+
+/* Puts a small input buffer in place of one that has grown, once all in it has been read. Of the
+ * contents only the number of the next record counts, which stands in front. The large one goes
+ * first, so there is room. */
+static int give_back(struct fk_tls_session *s) {
+    mbedtls_ssl_context *ssl = &s->ssl;
+    const size_t len = ssl->MBEDTLS_PRIVATE(in_buf_len);
+    if (len <= s->first_len || ssl->MBEDTLS_PRIVATE(in_left) != 0 ||
+        ssl->MBEDTLS_PRIVATE(badmac_seen_or_in_hsfraglen) != 0 ||
+        mbedtls_ssl_check_pending(ssl) != 0) {
+        return 0;
+    }
+    uint8_t number[8];
+    memcpy(number, ssl->MBEDTLS_PRIVATE(in_buf), sizeof number);
+    mbedtls_platform_zeroize(ssl->MBEDTLS_PRIVATE(in_buf), len);
+    mbedtls_free(ssl->MBEDTLS_PRIVATE(in_buf));
+    ssl->MBEDTLS_PRIVATE(in_buf) = mbedtls_calloc(1, s->first_len);
+    if (ssl->MBEDTLS_PRIVATE(in_buf) == NULL) {
+        return end(s, starved_of_memory(s));
+    }
+    memcpy(ssl->MBEDTLS_PRIVATE(in_buf), number, sizeof number);
+    ssl->MBEDTLS_PRIVATE(in_buf_len) = s->first_len;
+    mbedtls_ssl_reset_in_pointers(ssl);
+    return 0;
+}
+
 static int receive(struct fk_tls_session *s, void *buf, size_t cap) {
     const int flushed = flush(s);
     if (flushed < 0) {
@@ -153,11 +204,12 @@ static int receive(struct fk_tls_session *s, void *buf, size_t cap) {
     }
     for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
         const int ret = mbedtls_ssl_read(&s->ssl, buf, at_most_int_max(cap));
-        if (ret > 0) {
-            return ret;
-        }
-        if (!later(ret)) {
+        if (ret <= 0 && !later(ret)) {
             return end(s, reason(s, ret));
+        }
+        const int given = give_back(s);
+        if (given < 0 || ret > 0) {
+            return given < 0 ? given : ret;
         }
         if (s->starved) {
             return 0;
@@ -209,6 +261,7 @@ static void session_close(void *ctx) {
 static int set_up(struct fk_tls_session *s) {
     mbedtls_ssl_init(&s->ssl);
     const int ret = mbedtls_ssl_setup(&s->ssl, &s->server->conf);
+    s->first_len = (uint32_t)s->ssl.MBEDTLS_PRIVATE(in_buf_len);
     mbedtls_ssl_set_bio(&s->ssl, s, bio_send, bio_recv, NULL);
     mbedtls_ssl_set_user_data_p(&s->ssl, s);
     mbedtls_ssl_set_verify(&s->ssl, fk_tls_peer_verify, s);

@@ -64,6 +64,7 @@ struct fk_tls_session {
     struct fk_tls_identity *identity; /* during the handshake */
     mbedtls_ssl_context ssl;          /* holds memory from open to close */
     uint32_t failures;                /* of the heap, when the call began */
+    uint32_t first_len;               /* of the input buffer, as it was at open */
     uint8_t slot;
     uint8_t state;                     /* enum fk_tls_state */
     bool starved;                      /* in this call, the pipe below had nothing more */

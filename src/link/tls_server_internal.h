@@ -6,6 +6,10 @@
 #include "link/tls_internal.h"
 #include "link/tls_server.h"
 
+/* The largest payload of a record, bytes: RFC 8446 §5.1. Also what a handshake message from a
+ * client (its certificate chain) may have. */
+#define FK_TLS_RECORD_MAX 16384
+
 /* Mbed TLS's verify callback, ctx is the struct fk_tls_session: notes the chain's validity. */
 int fk_tls_peer_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 

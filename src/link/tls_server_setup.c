@@ -150,6 +150,8 @@ static int configure(struct fk_tls_server *s) {
         s->alpn[0] = "http/1.1";
         ret = mbedtls_ssl_conf_alpn_protocols(conf, s->alpn);
     }
+    conf->MBEDTLS_PRIVATE(in_content_first) = FK_SERVER_IN_BUF;
+    conf->MBEDTLS_PRIVATE(in_content_max) = FK_TLS_RECORD_MAX;
     mbedtls_ssl_conf_cert_cb(conf, choose_certificate);
     mbedtls_ssl_conf_rng(conf, fk_crypto_random, NULL);
     if (s->cfg.client_ca == NULL) {
