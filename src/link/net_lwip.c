@@ -126,7 +126,8 @@ static err_t send_packet(struct netif *netif, struct pbuf *packet, const ip4_add
     const bool local = ip4_addr_net_eq(to, netif_ip4_addr(netif), netif_ip4_netmask(netif));
     const ip4_addr_t *hop = local ? to : netif_ip4_gw(netif);
     if (is_mere_answer(packet) && !ip4_addr_isany(hop) && !is_resolved(netif, hop)) {
-        return etharp_request(netif, hop);
+        (void)etharp_request(netif, hop);
+        return ERR_RTE; /* TCP keeps the answer to a SYN, and tries again at its next tick */
     }
     return etharp_output(netif, packet, to);
 }

@@ -47,13 +47,15 @@ void net_client_connect(struct net_peer *p, struct net_client *c, uint32_t addre
     net_client_send(p, c, NET_SYN, NULL, 0);
 }
 
+/* What is new of it, if it follows what is there. */
 static void take_bytes(struct net_client *c, const uint8_t *payload) {
     const struct net_segment *s = &c->last;
-    if (s->seq != c->rcv_nxt) return;
-    for (size_t i = 0; i < s->len; i++, c->got_len++)
+    const uint32_t known = c->rcv_nxt - s->seq;
+    if (known > s->len || c->got_fin) return;
+    for (size_t i = known; i < s->len; i++, c->got_len++)
         if (c->got_len < sizeof c->got) c->got[c->got_len] = payload[i];
-    c->rcv_nxt += s->len + ((s->flags & NET_FIN) != 0 ? 1u : 0u);
-    c->got_fin = c->got_fin || (s->flags & NET_FIN) != 0;
+    c->got_fin = (s->flags & NET_FIN) != 0;
+    c->rcv_nxt = s->seq + s->len + (c->got_fin ? 1u : 0u);
 }
 
 bool net_client_take(struct net_peer *p, uint32_t to, const struct net_segment *s,

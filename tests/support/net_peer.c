@@ -292,6 +292,7 @@ static void tcp(struct net_peer *p, uint32_t to, const uint8_t *m, size_t len) {
                                   .mss = head >= 24 && m[20] == 2 ? get16(m + 22) : 0,
                                   .len = (uint16_t)(len - head)};
     if (net_client_take(p, to, &s, m + head)) return;
+    if (s.flags == (NET_SYN | NET_ACK)) return; /* to a stray, who will not answer */
     p->segments++;
     p->last = s;
     if ((p->last.flags & NET_RST) != 0) return;
