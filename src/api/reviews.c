@@ -56,46 +56,59 @@ void fk_access_review_put(const struct fk_access_question *question, struct fk_w
 /* Field numbers from k8s.io/api/authentication/v1 and authorization/v1, generated.proto in each. */
 enum { TOKEN_AUTHENTICATED, TOKEN_NAME, TOKEN_UID, TOKEN_GROUP, TOKEN_ERROR, TOKEN_PATHS };
 static const struct fk_pb_path token_paths[TOKEN_PATHS] = {
-    [TOKEN_AUTHENTICATED] = {{3, 1}, false}, /* status.authenticated */
-    [TOKEN_NAME] = {{3, 2, 1}, false},       /* status.user.username */
-    [TOKEN_UID] = {{3, 2, 2}, false},        /* status.user.uid */
-    [TOKEN_GROUP] = {{3, 2, 3}, false},      /* status.user.groups */
-    [TOKEN_ERROR] = {{3, 3}, true},          /* status.error; cut: its beginning is kept */
+    [TOKEN_AUTHENTICATED] = {{3, 1}, FK_PB_PIECES}, /* status.authenticated */
+    [TOKEN_NAME] = {{3, 2, 1}, FK_PB_PIECES},       /* status.user.username */
+    [TOKEN_UID] = {{3, 2, 2}, FK_PB_PIECES},        /* status.user.uid */
+    [TOKEN_GROUP] = {{3, 2, 3}, FK_PB_PIECES},      /* status.user.groups */
+    [TOKEN_ERROR] = {{3, 3}, FK_PB_PIECES},         /* status.error */
 };
 
-static void add(struct fk_token_review_reader *r, struct fk_bytes text) {
-    if (text.len > 0 && memchr(text.p, 0, text.len) != NULL) r->malformed = true;
-    if (!fk_user_add(&r->user, text)) r->oversize = true;
+/* Texts gather in the user as they come; `oversize` from the first byte on that has no room. */
+static void append(struct fk_token_review_reader *r, const void *bytes, size_t len) {
+    struct fk_user *u = &r->user;
+    if (len > (size_t)(FK_USER_MAX - u->len)) r->oversize = true;
+    if (r->oversize) return;
+    memcpy(u->text + u->len, bytes, len);
+    u->len = (uint16_t)(u->len + len);
+}
+
+static void end_text(struct fk_token_review_reader *r) {
+    append(r, "", 1);
+    r->in_text = false;
 }
 
 /* struct fk_user knows its texts by their order: the name first, one UID, then groups. */
-static void user_text(struct fk_token_review_reader *r, size_t path, struct fk_bytes text) {
-    if (r->pb.oversize > 0) r->oversize = true; /* one that came before was skipped */
-    if (r->oversize) return;
+static void begin_text(struct fk_token_review_reader *r, size_t path) {
     const bool in_order = path == TOKEN_NAME ? r->stage == 0 : r->stage >= TOKEN_NAME;
-    if (!in_order || (path == TOKEN_UID && r->stage >= TOKEN_UID)) {
-        r->malformed = true;
+    if (!in_order || (path == TOKEN_UID && r->stage >= TOKEN_UID)) r->malformed = true;
+    if (path == TOKEN_GROUP && r->stage == TOKEN_NAME) end_text(r); /* of a UID that is not there */
+    r->stage = (uint8_t)path;
+    r->in_text = true;
+}
+
+static void user_text(struct fk_token_review_reader *r, size_t path, struct fk_bytes piece) {
+    if (!r->in_text) begin_text(r, path);
+    if (piece.len == 0) {
+        end_text(r);
         return;
     }
-    if (path == TOKEN_GROUP && r->stage == TOKEN_NAME) add(r, fk_bytes(NULL, 0)); /* no UID */
-    r->stage = (uint8_t)path;
-    add(r, text);
+    if (memchr(piece.p, 0, piece.len) != NULL) r->malformed = true;
+    append(r, piece.p, piece.len);
 }
 
-static void error_text(struct fk_token_review_reader *r, struct fk_bytes text) {
-    const size_t len = text.len < sizeof r->error ? text.len : sizeof r->error - 1;
-    for (size_t i = 0; i < len; i++) {
-        const bool printable = text.p[i] >= ' ' && text.p[i] <= '~';
-        r->error[i] = printable ? (char)text.p[i] : '?';
+static void error_text(struct fk_token_review_reader *r, struct fk_bytes piece) {
+    for (size_t i = 0; i < piece.len && r->error_len < sizeof r->error - 1; i++) {
+        const bool printable = piece.p[i] >= ' ' && piece.p[i] <= '~';
+        r->error[r->error_len++] = printable ? (char)piece.p[i] : '?';
+        r->error[r->error_len] = '\0';
     }
-    r->error[len] = '\0';
 }
 
-static void token_leaf(void *ctx, size_t path, struct fk_bytes bytes) {
+static void token_leaf(void *ctx, size_t path, struct fk_bytes piece) {
     struct fk_token_review_reader *r = ctx;
     if (path == TOKEN_AUTHENTICATED) r->malformed = true; /* a truth that is a text */
-    else if (path == TOKEN_ERROR) error_text(r, bytes);
-    else user_text(r, path, bytes);
+    else if (path == TOKEN_ERROR) error_text(r, piece);
+    else user_text(r, path, piece);
 }
 
 static void token_varint(void *ctx, size_t path, uint64_t value) {
@@ -108,21 +121,25 @@ static const struct fk_pb_visitor token_visitor = {token_paths, TOKEN_PATHS, tok
                                                    token_varint};
 
 void fk_token_review_begin(struct fk_token_review_reader *r) {
-    fk_pb_begin(&r->pb, true, &token_visitor, r);
-    r->authenticated = r->oversize = r->malformed = false;
+    fk_pb_walk_begin(&r->walk, FK_PB_ENVELOPED, &token_visitor, r);
+    r->authenticated = r->oversize = r->malformed = r->in_text = false;
+    r->error_len = 0;
+    r->user.text[0] = '\0';
     r->error[0] = '\0';
     r->user.len = 0;
     r->stage = 0;
 }
 
 int fk_token_review_feed(struct fk_token_review_reader *r, struct fk_bytes piece) {
-    return fk_pb_feed(&r->pb, piece);
+    return fk_pb_walk_feed(&r->walk, piece);
 }
 
 int fk_token_review_end(struct fk_token_review_reader *r) {
-    int err = fk_pb_end(&r->pb);
-    if (r->pb.oversize > 0) r->oversize = true;
-    if (r->stage == TOKEN_NAME && !r->oversize) add(r, fk_bytes(NULL, 0)); /* no UID, no groups */
+    int err = fk_pb_walk_end(&r->walk);
+    if (err == 0 && r->stage == TOKEN_NAME) {
+        end_text(r); /* of a UID that is not there, nor groups */
+        r->stage = TOKEN_UID;
+    }
     const bool nameless = !r->oversize && (r->stage == 0 || r->user.text[0] == '\0');
     if (err == 0 && (r->malformed || (r->authenticated && nameless))) err = FK_E_PARSE;
     if (err != 0) r->authenticated = false;
@@ -134,13 +151,13 @@ int fk_token_review_end(struct fk_token_review_reader *r) {
 
 enum { ACCESS_ALLOWED, ACCESS_DENIED, ACCESS_PATHS };
 static const struct fk_pb_path access_paths[ACCESS_PATHS] = {
-    [ACCESS_ALLOWED] = {{3, 1}, false}, /* status.allowed */
-    [ACCESS_DENIED] = {{3, 4}, false},  /* status.denied */
+    [ACCESS_ALLOWED] = {{3, 1}, FK_PB_PIECES}, /* status.allowed */
+    [ACCESS_DENIED] = {{3, 4}, FK_PB_PIECES},  /* status.denied */
 };
 
-static void access_leaf(void *ctx, size_t path, struct fk_bytes bytes) {
+static void access_leaf(void *ctx, size_t path, struct fk_bytes piece) {
     struct fk_access_review_reader *r = ctx;
-    (void)path, (void)bytes;
+    (void)path, (void)piece;
     r->malformed = true; /* a truth that is a text */
 }
 
@@ -154,16 +171,16 @@ static const struct fk_pb_visitor access_visitor = {access_paths, ACCESS_PATHS, 
                                                     access_varint};
 
 void fk_access_review_begin(struct fk_access_review_reader *r) {
-    fk_pb_begin(&r->pb, true, &access_visitor, r);
+    fk_pb_walk_begin(&r->walk, FK_PB_ENVELOPED, &access_visitor, r);
     r->allowed = r->denied = r->malformed = false;
 }
 
 int fk_access_review_feed(struct fk_access_review_reader *r, struct fk_bytes piece) {
-    return fk_pb_feed(&r->pb, piece);
+    return fk_pb_walk_feed(&r->walk, piece);
 }
 
 int fk_access_review_end(struct fk_access_review_reader *r) {
-    int err = fk_pb_end(&r->pb);
+    int err = fk_pb_walk_end(&r->walk);
     if (err == 0 && r->malformed) err = FK_E_PARSE;
     if (err != 0 || r->denied) r->allowed = false;
     return err;

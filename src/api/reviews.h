@@ -31,7 +31,7 @@ struct fk_access_question {
 void fk_access_review_put(const struct fk_access_question *question, struct fk_writer *w);
 
 struct fk_token_review_reader {
-    struct fk_pb pb;
+    struct fk_pb_walk walk;
     bool authenticated; /* status.authenticated */
     bool oversize;      /* name, UID and groups exceed FK_USER_MAX: user is nobody */
     struct fk_user user;
@@ -39,7 +39,9 @@ struct fk_token_review_reader {
         error[FK_REVIEW_ERROR_MAX]; /* beginning of status.error, '?' for all but printable ASCII */
     /* private from here */
     bool malformed;
+    bool in_text;  /* pieces of one of the user's texts have come, its end has not */
     uint8_t stage; /* which of the user's texts came last */
+    uint8_t error_len;
 };
 void fk_token_review_begin(struct fk_token_review_reader *r);
 int fk_token_review_feed(struct fk_token_review_reader *r, struct fk_bytes piece);
@@ -48,7 +50,7 @@ int fk_token_review_feed(struct fk_token_review_reader *r, struct fk_bytes piece
 int fk_token_review_end(struct fk_token_review_reader *r);
 
 struct fk_access_review_reader {
-    struct fk_pb pb;
+    struct fk_pb_walk walk;
     bool allowed; /* status.allowed, and not status.denied: after end */
     bool denied;
     bool malformed;

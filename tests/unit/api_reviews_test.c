@@ -157,8 +157,8 @@ static void access_at_every_split_and_cut(void **state) {
 
 /* ---- odd replies --------------------------------------------------------------------------- */
 
-#define LONGEST (FK_USER_MAX - 1) /* of a name with its zero, an empty UID and no group: less one  \
-                                   */
+/* One more than the longest name that has room, with its zero and that of an empty UID. */
+#define LONGEST (FK_USER_MAX - 1)
 
 static void users_at_the_bound(void **state) {
     (void)state;
@@ -194,8 +194,8 @@ static void groups_at_the_bound(void **state) {
     }
 }
 
-/* A name too long to be collected is not made up for by what follows. */
-static void a_skipped_name_is_nobody(void **state) {
+/* What follows does not make up for it, even if it had room. */
+static void a_name_too_long_is_nobody(void **state) {
     (void)state;
     char name[FK_PB_LEAF_MAX + 2];
     uint8_t buf[2200];
@@ -353,7 +353,7 @@ int main(void) {
         cmocka_unit_test(access_at_every_split_and_cut),
         cmocka_unit_test(users_at_the_bound),
         cmocka_unit_test(groups_at_the_bound),
-        cmocka_unit_test(a_skipped_name_is_nobody),
+        cmocka_unit_test(a_name_too_long_is_nobody),
         cmocka_unit_test(odd_users),
         cmocka_unit_test(odd_statuses),
         cmocka_unit_test(errors_are_kept_for_the_log),
