@@ -13,16 +13,24 @@
 #define FK_KUBELET_CONFIGMAP_H
 
 #include "api/watch.h"
+#include "kubelet/configmap_keep.h"
+#include "kubelet/configmap_parse.h"
 #include "kubelet/duty.h"
 #include "kubelet/events.h"
+#include "kubelet/node.h"
 #include "port.h"
 
 /* What is kept for a reboot is written at most this often, ms: flash wears. The first change after
- * a while is written at once. */
+ * a while is written at once. After a failure it is tried again this much later. */
 #define FK_CONFIGMAP_KEEP_MS 5000
+#define FK_CONFIGMAP_KEEP_FAILED_MS 60000
 
-/* "NAMESPACE/NAME" of an object, bytes. */
-#define FK_CONFIGMAP_REF_MAX (63 + 1 + 253)
+/* Without the right to read an object: how often to ask, ms; twice as long each time. */
+#define FK_CONFIGMAP_DENIED_MIN_MS 5000
+#define FK_CONFIGMAP_DENIED_MAX_MS 120000
+
+/* "NAMESPACE/NAME" of an object, bytes: what fits the path of a watch. */
+#define FK_CONFIGMAP_REF_MAX (FK_WATCH_NAMES_MAX + 1)
 
 enum fk_configmap_state {
     FK_CONFIGMAP_UNKNOWN, /* not heard of since start */
@@ -31,15 +39,29 @@ enum fk_configmap_state {
     FK_CONFIGMAP_REFUSED, /* its last change was: see why */
 };
 
+struct fk_configmaps;
+
 /* Members are for reading: /femto/ shows them. */
 struct fk_configmap {
-    const char *ref; /* "default/rack-1" */
+    const char *ref; /* "default/rack-1", up to a comma or the end */
     enum fk_configmap_state state;
-    char resource_version[FK_RESOURCE_VERSION_MAX + 1]; /* of what is applied */
+    char resource_version[FK_RESOURCE_VERSION_MAX + 1]; /* of what is applied; "" for none */
     char uid[FK_UID_MAX + 1];
     uint32_t applied, refused; /* counts */
     char why[FK_MESSAGE_MAX];
     struct fk_watch watch;
+    /* private from here */
+    struct fk_configmaps *house;
+    struct fk_options options; /* those of them that set says */
+    uint8_t set;               /* FK_SET_… */
+    uint16_t ref_len;
+    bool in_flight;
+    bool news;            /* why is to be told */
+    uint32_t turn;        /* of the last change: the larger one wins */
+    uint32_t refused_crc; /* of UID and resourceVersion of what is refused; 0: nothing is */
+    uint64_t due_ms;
+    struct fk_retry retry;
+    struct fk_backoff denied;
 };
 
 struct fk_configmaps {
@@ -52,8 +74,17 @@ struct fk_configmaps {
     uint32_t writes; /* of memory: counts changes that were applied */
     struct fk_configmap all[FK_CONFIGMAPS_MAX];
     uint8_t count;
-    /* private: parsing in the staging copy, saving */
-    struct fk_configmap_parse *parse;
+    /* private from here */
+    bool dirty;                   /* what is kept is not what is */
+    bool apply;                   /* the port is to hear of options */
+    uint32_t turns;               /* counts changes */
+    uint64_t keep_ms;             /* the next write, not before this */
+    struct fk_status *status;     /* NULL: not attached */
+    struct fk_configmap *parsing; /* whose change is arriving; NULL: nobody's */
+    union {
+        struct fk_configmap_parse parse;
+        uint8_t document[FK_CONFIGMAP_DOCUMENT]; /* while it is written or read */
+    };
 };
 
 /* refs: "NAMESPACE/NAME,…" as fk_configmaps_check accepts it, must stay; "" for none. Recalls what
@@ -62,11 +93,18 @@ void fk_configmaps_init(struct fk_configmaps *c, const struct fk_duty_env *env,
                         const struct fk_port *port, struct fk_events *events,
                         const struct fk_options *defaults, const char *refs);
 
+/* After both are initialized: the node gets a duty for each ConfigMap, its status the period that
+ * they ask for, and Events are sent once the node is registered (their duty is fk_events_ops). */
+void fk_configmaps_attach(struct fk_configmaps *c, struct fk_node *node);
+
 /* 0, or FK_E_CONFIG and in why what would be right. */
 int fk_configmaps_check(const char *refs, struct fk_writer *why);
 
-/* Saves what has changed when it is time. Before each sleep; false: nothing was done. */
+/* Tells what there is to be told (Events, the port's options) and saves what has changed when it is
+ * time. Before each sleep; false: nothing was done. */
 bool fk_configmaps_step(struct fk_configmaps *c, struct fk_now now);
 uint64_t fk_configmaps_due(const struct fk_configmaps *c);
+
+extern const struct fk_duty_ops fk_configmap_ops; /* self: struct fk_configmap * */
 
 #endif

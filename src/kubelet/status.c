@@ -12,6 +12,7 @@ void fk_status_init(struct fk_status *s, const struct fk_duty_env *env,
                             .sources = *sources,
                             .conditions = conditions,
                             .due_ms = FK_NEVER,
+                            .period_ms = env->config->status_update_ms,
                             .annotated_bytes = UINT32_MAX};
     fk_retry_init(&s->retry);
 }
@@ -31,6 +32,12 @@ void fk_status_hurry(struct fk_status *s, struct fk_now now) {
 
 void fk_status_look(struct fk_status *s, struct fk_now now) {
     if (s->state == FK_STATUS_REPORT) s->due_ms = fk_sooner(s->due_ms, now.mono_ms);
+}
+
+void fk_status_set_period(struct fk_status *s, struct fk_now now, uint32_t period_ms) {
+    s->period_ms = period_ms;
+    if (s->state == FK_STATUS_REPORT)
+        s->due_ms = fk_sooner(s->due_ms, fk_after(now.mono_ms, period_ms));
 }
 
 static uint64_t due(const void *self) {
@@ -80,7 +87,7 @@ static bool request(void *self, struct fk_now now, struct fk_request *req) {
         fk_request_make(req, FK_PATCH_MERGE, NODES, name, "");
         req->document = heap_document;
     } else {
-        s->due_ms = fk_after(now.mono_ms, s->env.config->status_update_ms);
+        s->due_ms = fk_after(now.mono_ms, s->period_ms);
         if (now.wall_us == FK_WALL_UNKNOWN || !judge(s, now)) return false;
         s->snapshot.whole = s->stale || s->until_whole == 0;
         s->snapshot.heartbeat_us = now.wall_us;
@@ -101,7 +108,7 @@ static void body(void *owner, struct fk_bytes piece) {
 /* Back to judging: at once when something is left to say. */
 static void rest(struct fk_status *s, struct fk_now now) {
     s->state = FK_STATUS_REPORT;
-    s->due_ms = s->stale ? now.mono_ms : fk_after(now.mono_ms, s->env.config->status_update_ms);
+    s->due_ms = s->stale ? now.mono_ms : fk_after(now.mono_ms, s->period_ms);
 }
 
 static bool annotation_is_wrong(const struct fk_status *s) {

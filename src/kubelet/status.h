@@ -1,4 +1,4 @@
-/* The node's status: judged every status_update_ms, sent at once when a condition flips or the
+/* The node's status: judged every period_ms, sent at once when a condition flips or the
  * address changes, otherwise every status_report_ms.
  *
  * Most reports say only what may have gone stale (status and heartbeat of each condition). The
@@ -38,6 +38,7 @@ struct fk_status {
     uint64_t due_ms;    /* when to judge next */
     uint64_t report_ms; /* when to report next even if nothing changed */
     uint64_t hold_ms;   /* not before this: the Node was missing though registration found it */
+    uint32_t period_ms; /* between two judgements: the configuration's, or as set since */
     uint32_t reports;   /* accepted by the server */
     uint32_t until_whole;
     uint32_t heap_free_bytes;                /* as judged last */
@@ -58,6 +59,9 @@ void fk_status_hurry(struct fk_status *s, struct fk_now now);
 
 /* A fact may have changed: judge as soon as nothing else is under way, and send if it has. */
 void fk_status_look(struct fk_status *s, struct fk_now now);
+
+/* Judge this often from now on. */
+void fk_status_set_period(struct fk_status *s, struct fk_now now, uint32_t period_ms);
 
 extern const struct fk_duty_ops fk_status_ops; /* self: struct fk_status * */
 
