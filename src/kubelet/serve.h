@@ -32,6 +32,11 @@ bool fk_serve_figures(const struct fk_exchange *x, struct fk_port_figures *figur
 /* Time of a processor that we used, us. Never 0: metrics-server takes 0 for a node without data. */
 uint64_t fk_serve_cpu_us(const struct fk_port_figures *figures);
 
+/* Whether the port tells more of its heap than facts do. */
+static inline bool fk_serve_heap_known(const struct fk_port_figures *figures) {
+    return figures->heap_low_bytes > 0 || figures->heap_largest_bytes > 0;
+}
+
 uint64_t fk_serve_uptime_ms(const struct fk_exchange *x);
 
 /* When the node started, wall time; FK_WALL_UNKNOWN as long as that is. */

@@ -130,20 +130,20 @@ static void put_configmap(const struct fk_configmap *c, struct fk_json *j) {
 static bool put_configmaps(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
     const struct fk_configmaps *c = x->house->configmaps;
     struct fk_json j;
-    if (c == NULL || index >= c->count) return false;
+    if (c == NULL || (index > 0 && index >= c->count)) return false;
     go_on(&j, w);
     if (index == 0) fk_json_array(&j, "configmaps");
-    put_configmap(&c->all[index], &j);
-    if (index == c->count - 1u) fk_json_array_end(&j);
+    if (index < c->count) put_configmap(&c->all[index], &j);
+    if (index + 1 >= c->count) fk_json_array_end(&j);
     return true;
 }
 
 static void put_heap(struct fk_json *j, const struct fk_port_facts *facts,
-                     const struct fk_port_figures *f, bool more) {
+                     const struct fk_port_figures *f) {
     fk_json_object(j, "heap");
     fk_json_i64(j, "size_bytes", facts->heap_total_bytes);
     fk_json_i64(j, "free_bytes", facts->heap_free_bytes);
-    if (more) {
+    if (fk_serve_heap_known(f)) {
         fk_json_i64(j, "low_water_bytes", f->heap_low_bytes);
         fk_json_i64(j, "largest_free_bytes", f->heap_largest_bytes);
         fk_json_i64(j, "failures", f->heap_failures);
@@ -184,8 +184,8 @@ static bool put_machine(const struct fk_exchange *x, uint32_t index, struct fk_w
     if (index > 0) return false;
     go_on(&j, w);
     port->ops->facts(port->ctx, &facts);
-    const bool more = fk_serve_figures(x, &f);
-    put_heap(&j, &facts, &f, more);
+    (void)fk_serve_figures(x, &f);
+    put_heap(&j, &facts, &f);
     if (f.stack_size_bytes > 0) {
         fk_json_object(&j, "stack");
         fk_json_i64(&j, "size_bytes", f.stack_size_bytes);

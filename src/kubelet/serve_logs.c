@@ -18,7 +18,9 @@ static bool log_items(const void *ctx, uint32_t *cursor, struct fk_writer *w) {
     char piece[256];
     uint32_t at = x->from + *cursor;
     if (*cursor >= x->to - x->from) return false;
-    const size_t len = fk_log_ring_read(x->house->ring, &at, piece, sizeof piece);
+    const uint32_t left = x->to - at;
+    const size_t cap = left < sizeof piece ? left : sizeof piece;
+    const size_t len = fk_log_ring_read(x->house->ring, &at, piece, cap);
     if (len == 0) return false;
     fk_put(w, piece, len);
     *cursor = at - x->from;

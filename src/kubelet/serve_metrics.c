@@ -43,7 +43,7 @@ static bool put_build(const struct fk_exchange *x, uint32_t index, struct fk_wri
     fk_prom_label(&p, "os", config->system.operating_system);
     fk_prom_label(&p, "architecture", config->system.architecture);
     fk_prom_u64(&p, 1);
-    state(&p, "kubelet_node_name", "The node's name. The count is always 1.", "node", config->name);
+    state(&p, "kubelet_node_name", "The name of the node.", "node", config->name);
     if (config->reset_reason != NULL)
         state(&p, "femtokubelet_reset_info", "Why the board began anew.", "reason",
               config->reset_reason);
@@ -65,7 +65,7 @@ static bool put_time(const struct fk_exchange *x, uint32_t index, struct fk_writ
     if (!fk_serve_figures(x, &figures)) return true;
     fk_prom_counter(&p, "process_cpu_seconds_total", "Time of a processor that was used.");
     fk_prom_decimal(&p, fk_serve_cpu_us(&figures), 6);
-    counter(&p, "femtokubelet_restarts_total", "Starts since power came.", figures.restarts);
+    counter(&p, "femtokubelet_restarts_total", "Restarts since power came.", figures.restarts);
     return true;
 }
 
@@ -80,10 +80,11 @@ static bool put_lease(const struct fk_exchange *x, uint32_t index, struct fk_wri
     counter(&p, "femtokubelet_lease_renewals_total", "Lease renewals.", lease->renewals);
     counter(&p, "femtokubelet_lease_failures_total", "Lease requests that failed.",
             lease->failures);
-    fk_prom_gauge(&p, "femtokubelet_lease_longest_gap_seconds", "Longest time between two.");
+    fk_prom_gauge(&p, "femtokubelet_lease_longest_gap_seconds",
+                  "Longest time between two Lease renewals.");
     fk_prom_decimal(&p, lease->longest_gap_ms, 3);
     if (lease->renewed_ms == FK_NEVER) return true;
-    fk_prom_gauge(&p, "femtokubelet_lease_age_seconds", "Time since the last renewal.");
+    fk_prom_gauge(&p, "femtokubelet_lease_age_seconds", "Time since the last Lease renewal.");
     fk_prom_decimal(&p, x->now.mono_ms > lease->renewed_ms ? x->now.mono_ms - lease->renewed_ms : 0,
                     3);
     return true;
@@ -97,13 +98,12 @@ static bool put_connection(const struct fk_exchange *x, uint32_t index, struct f
     begin(&p, w);
     gauge(&p, "femtokubelet_apiserver_connected", "1 while connected to the API server.",
           client->state == FK_LINK_UP || client->state == FK_LINK_DRAINING);
-    counter(&p, "femtokubelet_apiserver_connect_attempts_total", "Connections begun.",
-            s->connect_tries);
-    counter(&p, "femtokubelet_apiserver_handshakes_total", "Connections made.", s->connects);
-    counter(&p, "femtokubelet_apiserver_reconnects_total", "Those after the first.",
-            s->connects > 0 ? s->connects - 1 : 0);
-    counter(&p, "femtokubelet_apiserver_silent_total", "Connections given up: no answer to PING.",
-            s->silent_peers);
+    fk_prom_counter(&p, "femtokubelet_apiserver_connections_total",
+                    "Connections to the API server, by what became of them.");
+    sample(&p, "event", "tried", s->connect_tries);
+    sample(&p, "event", "handshake", s->connects);
+    sample(&p, "event", "reconnect", s->connects > 0 ? s->connects - 1 : 0);
+    sample(&p, "event", "silent_peer", s->silent_peers);
     return true;
 }
 
@@ -182,34 +182,45 @@ static bool put_heap(const struct fk_exchange *x, uint32_t index, struct fk_writ
     struct fk_port_facts facts = {0};
     struct fk_port_figures f;
     port->ops->facts(port->ctx, &facts);
-    const bool more = fk_serve_figures(x, &f);
+    (void)fk_serve_figures(x, &f);
     const bool two = f.server_heap_bytes > 0;
     struct fk_prom p;
     begin(&p, w);
     heap(&p, "femtokubelet_heap_size_bytes", "Size of a heap.", facts.heap_total_bytes, two,
          f.server_heap_bytes);
-    heap(&p, "femtokubelet_heap_free_bytes", "Free of it.", facts.heap_free_bytes, two,
+    heap(&p, "femtokubelet_heap_free_bytes", "Free bytes of a heap.", facts.heap_free_bytes, two,
          f.server_heap_free_bytes);
-    if (!more) return true;
-    heap(&p, "femtokubelet_heap_low_water_bytes", "The least that was ever free.", f.heap_low_bytes,
-         two, f.server_heap_low_bytes);
-    heap(&p, "femtokubelet_heap_largest_free_bytes", "Largest block that is free.",
-         f.heap_largest_bytes, false, 0);
-    counter(&p, "femtokubelet_heap_failures_total", "Requests for memory that failed.",
-            f.heap_failures);
+    if (!fk_serve_heap_known(&f)) return true;
+    heap(&p, "femtokubelet_heap_low_water_bytes", "The least of a heap that was ever free.",
+         f.heap_low_bytes, two, f.server_heap_low_bytes);
     return true;
 }
 
 static void put_stack(struct fk_prom *p, const struct fk_port_figures *f) {
     if (f->stack_size_bytes == 0) return;
     gauge(p, "femtokubelet_stack_size_bytes", "Size of the stack.", f->stack_size_bytes);
-    gauge(p, "femtokubelet_stack_high_water_bytes", "The most that was ever used.",
+    gauge(p, "femtokubelet_stack_high_water_bytes", "The most of the stack that was ever used.",
           f->stack_peak_bytes);
 }
 
-/* Frames as node_exporter names directions. */
-static void put_nic(struct fk_prom *p, const struct fk_port_figures *f) {
-    if (!f->has_nic) return;
+static bool put_memory(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
+    struct fk_port_figures f;
+    if (index > 0 || !fk_serve_figures(x, &f)) return false;
+    struct fk_prom p;
+    begin(&p, w);
+    if (fk_serve_heap_known(&f)) {
+        gauge(&p, "femtokubelet_heap_largest_free_bytes", "Largest free block of the node's heap.",
+              f.heap_largest_bytes);
+        counter(&p, "femtokubelet_heap_failures_total", "Requests for memory that failed.",
+                f.heap_failures);
+    }
+    put_stack(&p, &f);
+    if (f.led_pattern != NULL)
+        state(&p, "femtokubelet_led_state", "What the LED shows.", "pattern", f.led_pattern);
+    return true;
+}
+
+static void put_frames(struct fk_prom *p, const struct fk_port_figures *f) {
     fk_prom_counter(p, "femtokubelet_link_frames_total",
                     "Ethernet frames, by what became of them.");
     sample(p, "kind", "received", f->rx_frames);
@@ -222,15 +233,12 @@ static void put_nic(struct fk_prom *p, const struct fk_port_figures *f) {
     counter(p, "femtokubelet_link_downs_total", "Times that the link went down.", f->link_downs);
 }
 
-static bool put_board(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
+static bool put_link(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
     struct fk_port_figures f;
-    if (index > 0 || !fk_serve_figures(x, &f)) return false;
+    if (index > 0 || !fk_serve_figures(x, &f) || !f.has_nic) return false;
     struct fk_prom p;
     begin(&p, w);
-    put_stack(&p, &f);
-    put_nic(&p, &f);
-    if (f.led_pattern != NULL)
-        state(&p, "femtokubelet_led_state", "What the LED shows.", "pattern", f.led_pattern);
+    put_frames(&p, &f);
     return true;
 }
 
@@ -238,41 +246,41 @@ static bool put_board(const struct fk_exchange *x, uint32_t index, struct fk_wri
  */
 
 static bool put_server(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
+    if (index > 0) return false;
+    const struct fk_house *house = x->house;
+    struct fk_port_figures f;
+    struct fk_prom p;
+    begin(&p, w);
+    gauge(&p, "femtokubelet_server_open_connections", "Connections to the kubelet's port.",
+          house->connections);
+    fk_prom_counter(&p, "femtokubelet_server_connections_total",
+                    "Connections to the kubelet's port, by what became of them.");
+    sample(&p, "event", "accepted", house->accepted);
+    sample(&p, "event", "evicted", house->evicted);
+    sample(&p, "event", "turned_away", house->turned_away);
+    if (!fk_serve_figures(x, &f)) return true;
+    sample(&p, "event", "handshake", f.handshakes);
+    sample(&p, "event", "handshake_failed", f.handshake_failures);
+    return true;
+}
+
+static bool put_served(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
     static const char kinds[FK_SERVED_KINDS][4] = {
         [FK_SERVED_2XX] = "2xx", [FK_SERVED_401] = "401", [FK_SERVED_403] = "403",
         [FK_SERVED_4XX] = "4xx", [FK_SERVED_5XX] = "5xx",
     };
     if (index > 0) return false;
-    const struct fk_house *house = x->house;
     struct fk_prom p;
     begin(&p, w);
-    gauge(&p, "femtokubelet_server_open_connections", "Connections to the kubelet's port.",
-          house->connections);
-    counter(&p, "femtokubelet_server_accepted_total", "Those taken in.", house->accepted);
-    counter(&p, "femtokubelet_server_evicted_total", "Those that gave way to others.",
-            house->evicted);
-    counter(&p, "femtokubelet_server_turned_away_total", "Those without room.", house->turned_away);
     fk_prom_counter(&p, "femtokubelet_server_requests_total", "Requests answered, by status.");
-    for (unsigned i = 0; i < FK_SERVED_KINDS; i++) sample(&p, "code", kinds[i], house->served[i]);
+    for (unsigned i = 0; i < FK_SERVED_KINDS; i++)
+        sample(&p, "code", kinds[i], x->house->served[i]);
     return true;
 }
 
-static bool put_handshakes(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
-    struct fk_port_figures f;
-    if (index > 0 || !fk_serve_figures(x, &f)) return false;
-    struct fk_prom p;
-    begin(&p, w);
-    counter(&p, "femtokubelet_server_handshakes_total", "TLS handshakes of clients.", f.handshakes);
-    counter(&p, "femtokubelet_server_handshake_failures_total", "Those that failed.",
-            f.handshake_failures);
-    return true;
-}
-
-static void reviews(struct fk_prom *p, const char *name, const char *help, uint32_t token,
-                    uint32_t access) {
-    fk_prom_counter(p, name, help);
-    sample(p, "kind", "token", token);
-    sample(p, "kind", "access", access);
+static void reviews(struct fk_prom *p, const char *kind, const char *event, uint32_t value) {
+    fk_prom_label(p, "kind", kind);
+    sample(p, "event", event, value);
 }
 
 static bool put_reviews(const struct fk_exchange *x, uint32_t index, struct fk_writer *w) {
@@ -281,11 +289,14 @@ static bool put_reviews(const struct fk_exchange *x, uint32_t index, struct fk_w
     if (index > 0 || n == NULL || z == NULL) return false;
     struct fk_prom p;
     begin(&p, w);
-    reviews(&p, "femtokubelet_reviews_total", "Token and access reviews.", n->reviews, z->reviews);
-    reviews(&p, "femtokubelet_reviews_refused_total", "Those answered no.", n->refusals,
-            z->refusals);
-    reviews(&p, "femtokubelet_reviews_failed_total", "Those not answered.", n->failures,
-            z->failures);
+    fk_prom_counter(&p, "femtokubelet_reviews_total",
+                    "Reviews of who asks and what they may, by what became of them.");
+    reviews(&p, "token", "asked", n->reviews);
+    reviews(&p, "token", "refused", n->refusals);
+    reviews(&p, "token", "failed", n->failures);
+    reviews(&p, "access", "asked", z->reviews);
+    reviews(&p, "access", "refused", z->refusals);
+    reviews(&p, "access", "failed", z->failures);
     return true;
 }
 
@@ -312,7 +323,7 @@ static bool put_configmap_changes(const struct fk_exchange *x, uint32_t index,
     static const char name[] = "femtokubelet_configmap_changes_total";
     struct fk_prom p;
     begin(&p, w);
-    if (index == 0) fk_prom_counter(&p, name, "Changes of ConfigMaps.");
+    if (index == 0) fk_prom_counter(&p, name, "Changes of a ConfigMap.");
     else fk_prom_again(&p, name);
     fk_prom_label_bytes(&p, "configmap", fk_serve_configmap_ref(&c->all[index]));
     sample(&p, "result", "applied", c->all[index].applied);
@@ -327,7 +338,7 @@ static bool put_events(const struct fk_exchange *x, uint32_t index, struct fk_wr
     struct fk_prom p;
     begin(&p, w);
     counter(&p, "femtokubelet_events_written_total", "Events written.", c->events->written);
-    counter(&p, "femtokubelet_events_dropped_total", "Events beyond the limit.",
+    counter(&p, "femtokubelet_events_dropped_total", "Events not written: too many.",
             c->events->dropped);
     return true;
 }
@@ -342,9 +353,11 @@ static bool items(const void *ctx, uint32_t *cursor, struct fk_writer *w) {
         put_latencies,
         put_loop,
         put_heap,
-        put_board,
+        put_memory,
+        put_link,
         put_server,
-        put_handshakes,
+        put_served,
+
         put_reviews,
         put_configmap_states,
         put_configmap_changes,

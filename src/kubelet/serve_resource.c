@@ -1,5 +1,5 @@
 /* /metrics/resource, what metrics-server reads; /metrics/cadvisor, the same under cAdvisor's names;
- * /metrics/probes. Names and help as upstream's pkg/kubelet/metrics/collectors and cAdvisor's.
+ * /metrics/probes. Names as upstream's pkg/kubelet/metrics/collectors and cAdvisor's.
  *
  * A value that is not known is left out and scrape_error says so: 0 would be a lie, and makes
  * metrics-server drop the node. */
@@ -18,8 +18,7 @@ static bool known(const struct fk_exchange *x, struct fk_port_figures *figures) 
  */
 
 static void put_errors(struct fk_prom *p, bool failed) {
-    static const char help[] =
-        "1 if there was an error while getting container metrics, 0 otherwise";
+    static const char help[] = "1: what is not here could not be found out.";
     p->at_ms = 0;
     fk_prom_gauge(p, "scrape_error", help);
     fk_prom_u64(p, failed);
@@ -35,10 +34,9 @@ static bool resource_items(const void *ctx, uint32_t *cursor, struct fk_writer *
     const bool tell = known(ctx, &figures);
     if (tell) {
         fk_prom_counter(&p, "node_cpu_usage_seconds_total",
-                        "Cumulative cpu time consumed by the node in core-seconds");
+                        "Time of a processor that the node used.");
         fk_prom_decimal(&p, fk_serve_cpu_us(&figures), 6);
-        fk_prom_gauge(&p, "node_memory_working_set_bytes",
-                      "Current working set of the node in bytes");
+        fk_prom_gauge(&p, "node_memory_working_set_bytes", "Memory of the node that is in use.");
         fk_prom_u64(&p, figures.memory_working_bytes);
     }
     put_errors(&p, !tell);
@@ -60,10 +58,10 @@ static bool put_machine(const struct fk_exchange *x, uint32_t index, struct fk_w
     struct fk_port_figures figures;
     struct fk_prom p;
     fk_prom_init(&p, w);
-    fk_prom_gauge(&p, "machine_cpu_cores", "Number of logical CPU cores.");
+    fk_prom_gauge(&p, "machine_cpu_cores", "Cores that run us.");
     fk_prom_u64(&p, 1); /* we use one, whatever there is */
     if (!fk_serve_figures(x, &figures) || figures.memory_total_bytes == 0) return true;
-    fk_prom_gauge(&p, "machine_memory_bytes", "Amount of memory installed on the machine.");
+    fk_prom_gauge(&p, "machine_memory_bytes", "Memory that there is.");
     fk_prom_u64(&p, figures.memory_total_bytes);
     return true;
 }
@@ -76,21 +74,20 @@ static bool put_root(const struct fk_exchange *x, uint32_t index, struct fk_writ
     const bool tell = known(x, &figures);
     if (tell) {
         fk_prom_counter(&p, "container_cpu_usage_seconds_total",
-                        "Cumulative cpu time consumed in seconds.");
+                        "Time of a processor that was used.");
         fk_prom_label(&p, "cpu", "total");
         root(&p);
         fk_prom_decimal(&p, fk_serve_cpu_us(&figures), 6);
-        fk_prom_gauge(&p, "container_memory_usage_bytes",
-                      "Current memory usage in bytes, including all memory.");
+        fk_prom_gauge(&p, "container_memory_usage_bytes", "Memory in use.");
         root(&p);
         fk_prom_u64(&p, figures.memory_working_bytes);
-        fk_prom_gauge(&p, "container_memory_working_set_bytes", "Current working set in bytes.");
+        fk_prom_gauge(&p, "container_memory_working_set_bytes",
+                      "Memory in use, without what could be given up.");
         root(&p);
         fk_prom_u64(&p, figures.memory_working_bytes);
     }
     p.at_ms = 0;
-    fk_prom_gauge(&p, "container_scrape_error",
-                  "1 if there was an error while getting container metrics, 0 otherwise");
+    fk_prom_gauge(&p, "container_scrape_error", "1: what is not here could not be found out.");
     fk_prom_u64(&p, !tell);
     return true;
 }

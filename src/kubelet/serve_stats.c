@@ -10,7 +10,7 @@ static int64_t nano_cores(const struct fk_exchange *x, uint64_t cpu_us) {
     const struct fk_cpu_sample *since = &x->house->node->cpu[0];
     const uint64_t ms = x->now.mono_ms > since->at_ms ? x->now.mono_ms - since->at_ms : 1;
     const uint64_t us = cpu_us > since->cpu_us ? cpu_us - since->cpu_us : 1;
-    const uint64_t nano = us * 1000000 / ms;
+    const uint64_t nano = us / ms * 1000000 + us % ms * 1000000 / ms;
     return nano > 0 ? (int64_t)nano : 1;
 }
 
