@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include "kubelet/configmap.h"
 #include "linux/values.h"
 
 typedef int set_fn(struct fk_flags *f, const char *value);
@@ -84,6 +85,47 @@ static int set_lease(struct fk_flags *f, const char *value) {
     return err;
 }
 
+/* Go writes a bool as the flag alone, or with =true and =false behind it. */
+static int set_healthz(struct fk_flags *f, const char *value) {
+    f->anonymous_healthz = strcmp(value, "true") == 0;
+    return f->anonymous_healthz || strcmp(value, "false") == 0 ? 0 : FK_E_PARSE;
+}
+
+static int set_address(struct fk_flags *f, const char *value) {
+    uint8_t address[16];
+    if (inet_pton(AF_INET6, value, address) != 1 && inet_pton(AF_INET, value, address) != 1)
+        return FK_E_PARSE;
+    f->address = value;
+    return 0;
+}
+
+static int set_port(struct fk_flags *f, const char *value) {
+    uint64_t port = 0;
+    const int err = fk_number_parse(value, 0, 65535, &port);
+    if (err == 0) f->port = (uint16_t)port;
+    return err;
+}
+
+static int set_authn(struct fk_flags *f, const char *value) {
+    return set_ms(&f->authn_ms, value, 0, 3600000);
+}
+
+static int set_allowed(struct fk_flags *f, const char *value) {
+    return set_ms(&f->allowed_ms, value, 0, 3600000);
+}
+
+static int set_denied(struct fk_flags *f, const char *value) {
+    return set_ms(&f->denied_ms, value, 0, 3600000);
+}
+
+static int set_config_map(struct fk_flags *f, const char *value) {
+    char text[200];
+    struct fk_writer why;
+    fk_writer_init(&why, text, sizeof text);
+    f->config_map = value;
+    return fk_configmaps_check(value, &why);
+}
+
 static int set_verbosity(struct fk_flags *f, const char *value) {
     uint64_t level = 0;
     const int err = fk_number_parse(value, 0, 10, &level);
@@ -125,6 +167,30 @@ static const struct flag table[] = {
      "how often an unchanged status is sent (default: 5m)"},
     {"lease-duration-seconds", "N", JUDGED(set_lease, "a whole number from 4 to 3600"),
      "how long a Lease lasts; renewed every quarter of it\n(default: 40)"},
+    {"address", "ADDRESS", JUDGED(set_address, "an IPv4 or IPv6 address"),
+     "where the kubelet's port listens (default: 0.0.0.0)"},
+    {"port", "N", JUDGED(set_port, "a port, or 0 for none"),
+     "the kubelet's port (default: 10250; 0: none)"},
+    {"tls-cert-file", "FILE", TEXT(tls_cert_file),
+     "its certificate (default: self-signed at each start)"},
+    {"tls-private-key-file", "FILE", TEXT(tls_private_key_file), "the key for it"},
+    {"client-ca-file", "FILE", TEXT(client_ca_file),
+     "CA whose client certificates say who asks\n(default: none, only tokens do)"},
+    {"api-server-user", "NAME", TEXT(api_server_user),
+     "CN in the API server's client certificate: may do\nall, without asking (default: nobody)"},
+    {"anonymous-healthz", "", JUDGED(set_healthz, "true or false"),
+     "/healthz, /livez and /readyz answer everyone"},
+    {"authentication-token-webhook-cache-ttl", "DURATION",
+     JUDGED(set_authn, "a duration from 0s to 1h"), "how long a token is believed (default: 2m)"},
+    {"authorization-webhook-cache-authorized-ttl", "DURATION",
+     JUDGED(set_allowed, "a duration from 0s to 1h"), "the same of permissions (default: 5m)"},
+    {"authorization-webhook-cache-unauthorized-ttl", "DURATION",
+     JUDGED(set_denied, "a duration from 0s to 1h"), "and of refusals (default: 30s)"},
+    {"config-map", "NAMESPACE/NAME,...",
+     JUDGED(set_config_map, "namespace/name, at most 2 with a comma between"),
+     "ConfigMaps that configure the running node"},
+    {"root-dir", "DIR", TEXT(root_dir),
+     "where their effect is kept over a restart\n(default: nowhere)"},
     {"logging-format", "text|json", JUDGED(set_format, "text or json"),
      "how log lines look (default: text)"},
     {"v", "N", JUDGED(set_verbosity, "a whole number from 0 to 10"),
@@ -192,6 +258,7 @@ static int take(struct fk_flags *f, int argc, char *const argv[], int *i, struct
     if (flag == NULL)
         return complain(why, "unknown flag ", arg, ": see --help for those there are");
     if (name[len] == '=') return apply(f, flag, name + len + 1, why);
+    if (flag->argument[0] == '\0') return apply(f, flag, "true", why);
     if (*i + 1 >= argc) return complain(why, arg, " needs a value: ", flag->argument);
     return apply(f, flag, argv[++*i], why);
 }
@@ -228,8 +295,20 @@ static int check_server(const struct fk_flags *f, struct fk_writer *why) {
     return 0;
 }
 
+static int check_port(const struct fk_flags *f, struct fk_writer *why) {
+    if ((f->tls_cert_file == NULL) == (f->tls_private_key_file == NULL)) return 0;
+    return complain(why, "--tls-cert-file and --tls-private-key-file", " go together: ",
+                    f->tls_cert_file == NULL ? "the first is missing" : "the second is missing");
+}
+
 static void set_defaults(struct fk_flags *f) {
     memset(f, 0, sizeof *f);
+    f->address = "0.0.0.0";
+    f->port = 10250;
+    f->api_server_user = f->config_map = "";
+    f->authn_ms = FK_AUTHN_HIT_MS;
+    f->allowed_ms = FK_AUTHZ_ALLOWED_MS;
+    f->denied_ms = FK_AUTHZ_DENIED_MS;
     f->status_update_ms = 10000;
     f->status_report_ms = 300000;
     f->lease_duration_s = 40;
@@ -247,7 +326,8 @@ int fk_flags_parse(struct fk_flags *f, int argc, char *const argv[], struct fk_w
         const int err = take(f, argc, argv, &i, why);
         if (err != 0) return err;
     }
-    return f->server == NULL ? check_without_server(f, why) : check_server(f, why);
+    const int err = f->server == NULL ? check_without_server(f, why) : check_server(f, why);
+    return err != 0 ? err : check_port(f, why);
 }
 
 /* ---- help -------------------------------------------------------------------------------------

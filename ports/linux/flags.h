@@ -31,6 +31,18 @@ struct fk_flags {
     size_t resource_count;
     bool taints_given, resources_given; /* otherwise the defaults stand there */
 
+    /* the kubelet's own port */
+    const char *address;
+    uint16_t port;                                    /* 0: none */
+    const char *tls_cert_file, *tls_private_key_file; /* both or none */
+    const char *client_ca_file;
+    const char *api_server_user;
+    bool anonymous_healthz;
+    uint32_t authn_ms, allowed_ms, denied_ms; /* how long answers are remembered */
+
+    const char *config_map; /* "" for none */
+    const char *root_dir;   /* NULL: nothing outlives the process */
+
     uint32_t status_update_ms;
     uint32_t status_report_ms;
     uint32_t lease_duration_s;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "linux/facts.h"
+#include "linux/keep.h"
+#include "linux/services.h"
 
 uint64_t fk_host_mono_ms(void) {
     struct timespec t;
@@ -55,11 +57,58 @@ static const char *port_address(void *ctx) {
     return h->node_ip != NULL ? h->node_ip : fk_tcp_local_address(h->tcp);
 }
 
+static uint64_t port_mono_us(void *ctx) {
+    (void)ctx;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Memory is what the node itself needs, of what is set aside for it: code and the C library are not
+ * its own, and a board would not have them. */
+static void port_figures(void *ctx, struct fk_port_figures *out) {
+    const struct fk_host *h = ctx;
+    struct timespec cpu;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    *out = (struct fk_port_figures){
+        .cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000 + 1,
+        .memory_total_bytes = h->static_bytes,
+        .heap_low_bytes = h->heap.size - h->heap.peak_bytes,
+        .heap_largest_bytes = fk_heap_largest(&h->heap),
+        .heap_failures = h->heap.failures,
+    };
+    if (h->services != NULL) fk_services_figures(h->services, out);
+    out->memory_working_bytes =
+        h->static_bytes - (h->heap.size - h->heap.used_bytes) - out->server_heap_free_bytes;
+}
+
+static void port_apply(void *ctx, const struct fk_options *options) {
+    const struct fk_host *h = ctx;
+    h->log->level = (enum fk_level)options->log_level; /* there is no LED */
+}
+
+static int port_keep(void *ctx, const void *bytes, size_t len) {
+    const struct fk_host *h = ctx;
+    return h->root_dir == NULL ? 0 : fk_keep_write(h->root_dir, bytes, len, h->log);
+}
+
+static int port_recall(void *ctx, void *buf, size_t cap) {
+    const struct fk_host *h = ctx;
+    return h->root_dir == NULL ? 0 : fk_keep_read(h->root_dir, buf, cap, h->log);
+}
+
 struct fk_port fk_host_port(struct fk_host *h) {
-    static const struct fk_port_ops ops = {.mono_ms = port_mono_ms,
-                                           .entropy = fk_host_entropy,
-                                           .facts = port_facts,
-                                           .address = port_address};
+    static const struct fk_port_ops ops = {
+        .mono_ms = port_mono_ms,
+        .entropy = fk_host_entropy,
+        .facts = port_facts,
+        .address = port_address,
+        .mono_us = port_mono_us,
+        .figures = port_figures,
+        .apply = port_apply,
+        .keep = port_keep,
+        .recall = port_recall,
+    };
     return (struct fk_port){&ops, h};
 }
 

@@ -11,9 +11,15 @@
 /* picokubelet's threshold: below it, free heap is MemoryPressure. */
 #define FK_HOST_MEMORY_PRESSURE_BYTES 20480u
 
+struct fk_services;
+
 struct fk_host {
     const char *node_ip; /* NULL: the connection's own address */
     const struct fk_tcp *tcp;
+    const struct fk_services *services; /* NULL: none as yet */
+    struct fk_log *log;                 /* whose level ConfigMaps may set */
+    const char *root_dir;               /* NULL: nothing is kept */
+    size_t static_bytes;                /* of the program's own state, heaps included */
     struct fk_heap heap;
     _Alignas(8) uint8_t heap_bytes[FK_HOST_HEAP_BYTES];
 };

@@ -100,7 +100,9 @@ static void emit(void *ctx, enum fk_level level, const char *message, const stru
     const struct fk_log_line line = {(int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000, level,
                                      message, kvs, count};
     char buf[FK_LOG_LINE_MAX];
-    const size_t len = fk_log_format(buf, sizeof buf, sink->json, &line);
+    size_t len = fk_log_format(buf, sizeof buf, false, &line);
+    if (sink->ring != NULL) fk_log_ring_add(sink->ring, buf, len);
+    if (sink->json) len = fk_log_format(buf, sizeof buf, true, &line);
     if (write(sink->fd, buf, len) < 0) return; /* nowhere left to say so */
 }
 

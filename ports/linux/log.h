@@ -4,6 +4,7 @@
 #define FK_PORTS_LINUX_LOG_H
 
 #include "base/log.h"
+#include "base/log_ring.h"
 #include "base/writer.h"
 
 #define FK_LOG_LINE_MAX 2048 /* bytes, line feed included; PIPE_BUF, so atomic, is 4096 */
@@ -11,6 +12,7 @@
 struct fk_log_sink {
     int fd;
     bool json;
+    struct fk_log_ring *ring; /* gets every line as well, as text; NULL: none */
 };
 
 /* log->emit writes to sink, which must stay. */

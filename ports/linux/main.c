@@ -31,7 +31,10 @@ struct program {
     struct fk_tcp tcp;
     struct fk_tls tls;
     struct fk_node node;
+    struct fk_services services;
     struct fk_run run;
+    struct fk_log_ring ring;
+    char ring_bytes[FK_LOG_RING];
 };
 
 /* ---- settings ----------------------------------------------------------------------------------
@@ -56,6 +59,7 @@ static void describe_node(struct program *p) {
         .label_count = f->label_count,
         .taint_count = f->taint_count,
         .resource_count = f->resource_count,
+        .kubelet_port = f->port,
         .lease_duration_s = f->lease_duration_s,
         .lease_renew_ms = f->lease_duration_s * 1000 / 4,
         .status_update_ms = f->status_update_ms,
@@ -88,7 +92,7 @@ static int print(const char *text) {
 }
 
 static int print_help(void) {
-    char text[4096];
+    char text[8192];
     struct fk_writer w;
     fk_writer_init(&w, text, sizeof text);
     fk_flags_help(&w);
@@ -127,6 +131,9 @@ static int start_tls(struct program *p) {
     struct fk_access *a = &p->access;
     fk_tcp_init(&p->tcp, a->host, a->port);
     fk_host_init(&p->host, p->flags.node_ip, &p->tcp);
+    p->host.log = &p->log;
+    p->host.root_dir = p->flags.root_dir;
+    p->host.static_bytes = sizeof *p;
     fk_tls_use_heap(&p->host.heap);
     const struct fk_tls_config config = {
         .under = fk_tcp_pipe(&p->tcp),
@@ -161,6 +168,21 @@ static int start_node(struct program *p, uint64_t seed) {
     return fk_node_init(&p->node, &setup);
 }
 
+static int start_serving(struct program *p, struct fk_writer *why) {
+    const struct fk_services_config config = {
+        .flags = &p->flags,
+        .node = &p->node,
+        .log = &p->log,
+        .ring = &p->ring,
+        .defaults = {.log_level = (uint8_t)p->log.level,
+                     .led_brightness = 100,
+                     .status_period_ms = p->flags.status_update_ms},
+    };
+    const int err = fk_services_init(&p->services, &config, why);
+    p->host.services = &p->services;
+    return err;
+}
+
 /* The private key stays in memory as long as we run: it must not end in a core dump. */
 static void keep_secrets_in_memory(void) {
     const struct rlimit none = {0, 0};
@@ -181,8 +203,13 @@ static int start(struct program *p) {
     if (start_tls(p) != 0) return EXIT_NO_START; /* and has logged why */
     if (!fk_run_check_certificate(&p->tls, &p->log)) return EXIT_NO_START;
     if (start_node(p, seed) != 0) return EXIT_NO_START;
-    p->run = (struct fk_run){
-        .node = &p->node, .tls = &p->tls, .tcp = &p->tcp, .access = &p->access, .log = &p->log};
+    if (start_serving(p, &why) != 0) return why.len > 0 ? cannot_start(p, &why) : EXIT_NO_START;
+    p->run = (struct fk_run){.node = &p->node,
+                             .services = &p->services,
+                             .tls = &p->tls,
+                             .tcp = &p->tcp,
+                             .access = &p->access,
+                             .log = &p->log};
     if (fk_run_init(&p->run) == 0) return EXIT_LEFT;
     fk_put_str(&why, "no file descriptors left: raise the limit of open files (ulimit -n)");
     return cannot_start(p, &why);
@@ -190,6 +217,7 @@ static int start(struct program *p) {
 
 /* The resolver's thread may still be at work for tcp, so that is left as it is. */
 static void wipe(struct program *p, bool in_order) {
+    fk_services_stop(&p->services);
     if (in_order) fk_tls_free(&p->tls);
     fk_access_wipe(&p->access);
     explicit_bzero(p->host.heap_bytes, sizeof p->host.heap_bytes);
@@ -216,7 +244,8 @@ int main(int argc, char *argv[]) {
     if (fk_flags_parse(&p.flags, argc, argv, &why) != 0) return wrong_usage(&why);
     if (p.flags.action == FK_FLAGS_HELP) return print_help();
     if (p.flags.action == FK_FLAGS_VERSION) return print_version();
-    p.sink = (struct fk_log_sink){.fd = STDERR_FILENO, .json = p.flags.json};
+    fk_log_ring_init(&p.ring, p.ring_bytes, sizeof p.ring_bytes);
+    p.sink = (struct fk_log_sink){.fd = STDERR_FILENO, .json = p.flags.json, .ring = &p.ring};
     fk_log_sink_init(&p.log, &p.sink, p.flags.verbosity >= DEBUG_FROM_V ? FK_DEBUG : FK_INFO);
     fk_machine_read(&p.machine);
     describe_node(&p);

@@ -18,7 +18,9 @@
 
 #define WEEK_S (INT64_C(7) * 24 * 3600)
 
+/* And from FK_SERVICES_WATCH on those of linux/services. */
 enum { WATCH_SOCKET, WATCH_TIMER, WATCH_SIGNAL };
+#define EVENTS_MAX 8
 
 /* ---- the certificate ------------------------------------------------------------------------- */
 
@@ -110,6 +112,7 @@ static void set_timer(struct fk_run *r, uint64_t due_ms) {
 
 static uint64_t due_of(const struct fk_run *r, uint64_t now_ms) {
     uint64_t due_ms = r->phase == FK_RUN_GOODBYE ? FK_NEVER : fk_node_due(r->node);
+    if (r->phase != FK_RUN_GOODBYE) due_ms = fk_sooner(due_ms, fk_services_due(r->services));
     due_ms = fk_sooner(due_ms, r->patience_ms);
     const int poll_ms = fk_tcp_poll_ms(r->tcp);
     if (poll_ms >= 0) due_ms = fk_sooner(due_ms, fk_after(now_ms, (uint64_t)poll_ms));
@@ -134,10 +137,11 @@ static int rest(struct fk_run *r, bool more) {
     const uint64_t now_ms = fk_host_mono_ms();
     const uint64_t due_ms = due_of(r, now_ms);
     watch_socket(r);
+    if (r->phase != FK_RUN_GOODBYE) (void)fk_services_watch(r->services, r->epoll_fd);
     if (!more) set_timer(r, due_ms <= now_ms ? now_ms + 1 : due_ms);
-    struct epoll_event events[3];
+    struct epoll_event events[EVENTS_MAX];
     r->sleeps++;
-    const int count = epoll_wait(r->epoll_fd, events, 3, more ? 0 : -1);
+    const int count = epoll_wait(r->epoll_fd, events, EVENTS_MAX, more ? 0 : -1);
     int ended = 0;
     for (int i = 0; i < count && ended == 0; i++) {
         if (events[i].data.u32 == WATCH_SIGNAL) ended = on_signal(r);
@@ -157,6 +161,7 @@ static bool work(struct fk_run *r) {
     for (int i = 0; i < STEPS_PER_ROUND && more && !fk_node_left(r->node); i++) {
         fk_token_look(&r->token, &r->node->client, fk_host_mono_ms());
         more = fk_node_step(r->node) || fk_tls_ready(r->tls);
+        more = fk_services_step(r->services) || more; /* after the node: its Lease comes first */
         look_at_connection(r);
         explain_loss(r);
     }
@@ -166,6 +171,7 @@ static bool work(struct fk_run *r) {
 static void begin_goodbye(struct fk_run *r, uint64_t now_ms) {
     fk_log(r->log, FK_INFO, "left",
            FK_STR("told", r->node->status.ready_reported == FK_CONDITION_FALSE ? "yes" : "no"));
+    fk_services_stop(r->services);
     r->phase = FK_RUN_GOODBYE;
     r->patience_ms = fk_after(now_ms, FK_GOODBYE_MS);
 }

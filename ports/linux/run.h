@@ -6,6 +6,7 @@
 #include "kubelet/node.h"
 #include "link/tcp_socket.h"
 #include "link/tls.h"
+#include "linux/services.h"
 #include "linux/token.h"
 
 /* Patience after the first signal: for the last status, then for saying goodbye. */
@@ -18,6 +19,7 @@ struct fk_run {
     struct fk_node *node;
     struct fk_tls *tls;
     struct fk_tcp *tcp;
+    struct fk_services *services;
     struct fk_access *access; /* its token is read again, see linux/token.h */
     const struct fk_log *log;
 

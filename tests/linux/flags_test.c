@@ -103,6 +103,34 @@ static void lists_grow_and_replace_the_default(void **state) {
     assert_int_equal(f->resource_count, 1);
 }
 
+static void the_port(void **state) {
+    (void)state;
+    const struct fk_flags *f = good("--kubeconfig=k");
+    assert_string_equal(f->address, "0.0.0.0");
+    assert_int_equal(f->port, 10250);
+    assert_false(f->anonymous_healthz);
+    assert_string_equal(f->api_server_user, "");
+    assert_string_equal(f->config_map, "");
+    assert_null(f->root_dir);
+    assert_int_equal(f->authn_ms, 120000);
+    assert_int_equal(f->allowed_ms, 300000);
+    assert_int_equal(f->denied_ms, 30000);
+    f = good("--kubeconfig=k|--anonymous-healthz|--address=::1|--port=0|--client-ca-file=c|"
+             "--authentication-token-webhook-cache-ttl=0s|"
+             "--authorization-webhook-cache-authorized-ttl=1h|"
+             "--authorization-webhook-cache-unauthorized-ttl=1s|"
+             "--config-map=default/a,kube-system/b|--root-dir=d|--api-server-user=u");
+    assert_true(f->anonymous_healthz);
+    assert_string_equal(f->address, "::1");
+    assert_int_equal(f->port, 0);
+    assert_int_equal(f->authn_ms, 0);
+    assert_int_equal(f->allowed_ms, 3600000);
+    assert_int_equal(f->denied_ms, 1000);
+    assert_string_equal(f->config_map, "default/a,kube-system/b");
+    assert_false(good("--kubeconfig=k|--anonymous-healthz=false")->anonymous_healthz);
+    assert_int_equal(good("--kubeconfig=k|--port=65535")->port, 65535);
+}
+
 static void questions_need_nothing_else(void **state) {
     (void)state;
     assert_int_equal(good("--help")->action, FK_FLAGS_HELP);
@@ -151,6 +179,13 @@ static void mistakes(void **state) {
         {"--server=https://h|--ca=c", "needs --cert and --key, or --token-file"},
         {"--server=https://h|--ca=c|--cert=c", "--key is missing"},
         {"--server=https://h|--ca=c|--key=c|--token-file=t", "--cert is missing"},
+        {"--port=65536", "a port, or 0 for none"},
+        {"--address=here", "an IPv4 or IPv6 address"},
+        {"--anonymous-healthz=yes", "true or false"},
+        {"--kubeconfig=k|--tls-cert-file=c", "the second is missing"},
+        {"--kubeconfig=k|--tls-private-key-file=c", "the first is missing"},
+        {"--authentication-token-webhook-cache-ttl=61m", "from 0s to 1h"},
+        {"--config-map=name", "namespace/name"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct outcome *o = parse(rows[i].args);
@@ -185,6 +220,18 @@ static void help_is_complete(void **state) {
                                         "node-status-update-frequency",
                                         "node-status-report-frequency",
                                         "lease-duration-seconds",
+                                        "address",
+                                        "port",
+                                        "tls-cert-file",
+                                        "tls-private-key-file",
+                                        "client-ca-file",
+                                        "api-server-user",
+                                        "anonymous-healthz",
+                                        "authentication-token-webhook-cache-ttl",
+                                        "authorization-webhook-cache-authorized-ttl",
+                                        "authorization-webhook-cache-unauthorized-ttl",
+                                        "config-map",
+                                        "root-dir",
                                         "logging-format",
                                         "server",
                                         "ca",
@@ -194,7 +241,7 @@ static void help_is_complete(void **state) {
                                         "token-file",
                                         "version",
                                         "help"};
-    char text[4096];
+    char text[8192];
     struct fk_writer w;
     fk_writer_init(&w, text, sizeof text);
     fk_flags_help(&w);
@@ -214,6 +261,7 @@ int main(void) {
         cmocka_unit_test(defaults),
         cmocka_unit_test(both_ways_to_write_a_value),
         cmocka_unit_test(lists_grow_and_replace_the_default),
+        cmocka_unit_test(the_port),
         cmocka_unit_test(questions_need_nothing_else),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(list_text_is_bounded),
