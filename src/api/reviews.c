@@ -140,7 +140,7 @@ int fk_token_review_end(struct fk_token_review_reader *r) {
         end_text(r); /* of a UID that is not there, nor groups */
         r->stage = TOKEN_UID;
     }
-    const bool nameless = !r->oversize && (r->stage == 0 || r->user.text[0] == '\0');
+    const bool nameless = !r->oversize && r->user.text[0] == '\0';
     if (err == 0 && (r->malformed || (r->authenticated && nameless))) err = FK_E_PARSE;
     if (err != 0) r->authenticated = false;
     if (!r->authenticated || r->oversize) r->user.len = 0;

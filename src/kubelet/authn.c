@@ -134,7 +134,7 @@ static uint64_t hit_until(const struct fk_authn *a, struct fk_now now) {
 static void remember(struct fk_authn *a, struct fk_now now, enum fk_verdict_state verdict) {
     const uint64_t until_ms =
         verdict == FK_ASK_YES ? hit_until(a, now) : fk_after(now.mono_ms, a->miss_ms);
-    if (until_ms == now.mono_ms) return;
+    if (until_ms == now.mono_ms) return; /* it would take another's place for nothing */
     if (verdict == FK_ASK_YES) {
         const size_t i = fk_ask_keep(a->hits, FK_AUTHN_HITS, a->ask.key, now.mono_ms, until_ms);
         a->users[i] = a->reader.user;

@@ -198,6 +198,28 @@ static void clocks_at_their_edges(void **state) {
     expect(&f, "good", FK_ASK_YES);
 }
 
+static unsigned digests;
+static void counting_sha256(const void *bytes, size_t len, uint8_t out[32]) {
+    digests++;
+    review_sha256(bytes, len, out);
+}
+
+/* A board needs milliseconds for one, and asks after each step. */
+static void waiting_costs_no_digest(void **state) {
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.authn.sha256 = counting_sha256;
+    digests = 0;
+    for (int i = 0; i < 10; i++) expect(&f, "good", FK_ASK_WAIT);
+    assert_true(duty_case_ask(&f.d));
+    for (int i = 0; i < 10; i++) expect_unable(&f, "good", FK_ASK_WAIT);
+    static const char *const none[] = {NULL};
+    duty_case_answer(&f.d, 201, FK_REASON_NONE, review_token(f.reply, "n", "", none));
+    expect(&f, "good", FK_ASK_YES);
+    assert_int_equal(digests, 3); /* asked, answered, told */
+}
+
 /* ---- no answer ------------------------------------------------------------------------------- */
 
 static void no_answer_is_told_once_and_not_remembered(void **state) {
@@ -399,6 +421,8 @@ static void leaving_while_it_is_under_way(void **state) {
         expect(&f, other, FK_ASK_WAIT); /* nobody is waited for: it begins at once */
         assert_true(duty_case_ask(&f.d));
         assert_non_null(strstr(f.d.document, "\"bad\""));
+        duty_case_status(&f.d, 500);
+        expect(&f, other, FK_ASK_AWAY); /* and is waited for */
     }
 }
 
@@ -462,6 +486,27 @@ static void bad_tokens_push_out_no_good_one(void **state) {
     assert_int_equal(f.authn.reviews, reviews);
 }
 
+static void a_token_at_its_end_pushes_out_nobody(void **state) {
+    (void)state;
+    struct fixture f;
+    char token[24];
+    static const char *const none[] = {NULL};
+    begin(&f);
+    f.d.now.wall_us = EXPIRES_S * 1000000;
+    for (int i = 0; i < FK_AUTHN_HITS; i++) {
+        (void)snprintf(token, sizeof token, "good.%d", i);
+        learn(&f, token, FK_ASK_YES);
+    }
+    expect(&f, EXPIRING, FK_ASK_WAIT);
+    assert_true(duty_case_ask(&f.d));
+    duty_case_answer(&f.d, 201, FK_REASON_NONE, review_token(f.reply, "n", "", none));
+    expect(&f, EXPIRING, FK_ASK_YES);
+    for (int i = 0; i < FK_AUTHN_HITS; i++) {
+        (void)snprintf(token, sizeof token, "good.%d", i);
+        expect(&f, token, FK_ASK_YES);
+    }
+}
+
 static void one_good_token_too_many_takes_the_oldest_place(void **state) {
     (void)state;
     struct fixture f;
@@ -489,6 +534,7 @@ int main(void) {
         cmocka_unit_test(a_hit_ends_with_its_token),
         cmocka_unit_test(a_miss_lasts_as_long_as_it_should),
         cmocka_unit_test(clocks_at_their_edges),
+        cmocka_unit_test(waiting_costs_no_digest),
         cmocka_unit_test(no_answer_is_told_once_and_not_remembered),
         cmocka_unit_test(a_reply_cut_anywhere_is_no_answer),
         cmocka_unit_test(a_nameless_user_is_no_answer),
@@ -503,6 +549,7 @@ int main(void) {
         cmocka_unit_test(leaving_after_the_answer),
         cmocka_unit_test(a_token_that_changes_under_review_is_not_believed),
         cmocka_unit_test(bad_tokens_push_out_no_good_one),
+        cmocka_unit_test(a_token_at_its_end_pushes_out_nobody),
         cmocka_unit_test(one_good_token_too_many_takes_the_oldest_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
