@@ -225,22 +225,27 @@ static void read_body(struct house *h) {
     h->body[h->len] = '\0';
 }
 
-int house_ask(struct house *h, const char *target) {
-    char path[1024];
-    (void)snprintf(path, sizeof path, "%s", target);
+static int ask(struct house *h, char *path) {
     char *mark = strchr(path, '?');
     if (mark != NULL) *mark++ = '\0';
-    h->exchange = (struct fk_exchange){.house = &h->house, .now = h->now};
-    h->exchange.query = mark == NULL ? "" : mark;
-    h->len = h->items = 0;
-    h->body[0] = '\0';
     const struct fk_route *route = fk_route_find(path, &h->exchange.rest);
+    h->exchange.query = mark == NULL ? "" : mark;
     if (route == NULL) return 404;
     if (route->start == NULL) return 501;
-    const int status = route->start(&h->exchange);
-    h->exchange.rest = h->exchange.query = NULL; /* they are gone by now */
+    return route->start(&h->exchange);
+}
+
+int house_ask(struct house *h, const char *target) {
+    char *path = strdup(target); /* gone when the body is written, and nothing reads past it */
+    assert_non_null(path);
+    h->exchange = (struct fk_exchange){.house = &h->house, .now = h->now};
+    const int status = ask(h, path);
+    free(path);
+    h->exchange.rest = h->exchange.query = NULL;
     h->content_type = h->exchange.content_type;
     h->message = h->exchange.message;
+    h->len = h->items = 0;
+    h->body[0] = '\0';
     if (h->exchange.items != NULL) read_body(h);
     return status;
 }
