@@ -21,6 +21,9 @@ struct asked {
     struct fk_response last;
     char message[FK_MESSAGE_MAX];
     size_t body_len;
+    size_t largest; /* piece of it */
+    size_t enough;  /* bytes of a watch's body; 0: never */
+    bool over;
 };
 
 struct fixture {
@@ -36,6 +39,8 @@ struct fixture {
 static void on_body(void *owner, struct fk_bytes piece) {
     struct asked *a = owner;
     a->body_len += piece.len;
+    if (piece.len > a->largest) a->largest = piece.len;
+    if (a->enough > 0 && a->body_len >= a->enough) a->over = true;
 }
 static void on_response(void *owner, struct fk_now now, const struct fk_response *response) {
     struct asked *a = owner;
@@ -772,6 +777,182 @@ static void a_full_heap_behind_a_full_pipe_is_no_busy_loop(void **state) {
     end(f);
 }
 
+/* ---- watches --------------------------------------------------------------------------------- */
+
+static int submit_watch(struct fixture *f, struct asked *a) {
+    const struct fk_request request = {
+        .verb = FK_GET, .path = "/watch", .over = &a->over, .reply = &reply, .owner = a};
+    const int err = fk_client_submit(&f->client, &request);
+    settle(f);
+    return err;
+}
+
+/* Of the watch asked last: its head, and body_len bytes of a body that does not end. */
+static void run_watch(struct fixture *f, size_t body_len) {
+    const struct h2_peer_reply r = {
+        .status = "200", .fields = dated, .body_len = body_len + 1, .body_held = 1};
+    h2_peer_reply(&f->peer, last_stream(f), &r);
+    settle(f);
+}
+
+static void a_running_watch_costs_nothing(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    assert_false(fk_client_idle(&f->client)); /* its headers may still be on their way */
+    run_watch(f, 75);
+    assert_int_equal(f->asked[0].body_len, 75);
+    assert_true(fk_client_idle(&f->client));
+    assert_true(fk_client_due(&f->client) == FK_NEVER);
+    const uint64_t in = f->peer.bytes_in;
+    pass(f, 3600000);
+    assert_int_equal(f->asked[0].responses, 0);
+    assert_int_equal(f->peer.bytes_in, in);
+    assert_int_equal(f->peer.pings, 0);
+    end(f);
+    assert_int_equal(f->asked[0].last.status, FK_E_CANCELLED);
+}
+
+static void a_watch_keeps_its_window_open(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    run_watch(f, 100000);
+    assert_int_equal(f->asked[0].body_len, 100000);
+    assert_true(f->asked[0].largest <= FK_RECV_BUF);
+    assert_true(f->asked[0].largest <= FK_WATCH_WINDOW);
+    end(f);
+}
+
+/* Until its head is in it is a request like others. */
+static void a_watch_that_is_not_answered_is_given_up(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    pass(f, FK_REQUEST_TIMEOUT_MS - 1);
+    assert_true(f->peer.pings > 0);
+    assert_int_equal(f->asked[0].responses, 0);
+    pass(f, 1);
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_true(h2_peer_stream(&f->peer, 1)->reset);
+    end(f);
+}
+
+static void a_refused_watch_says_why(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    const char *const fields[] = {"content-type", "text/plain", NULL};
+    answer(f, "403", fields, "not you");
+    assert_int_equal(f->asked[0].last.status, 403);
+    assert_string_equal(f->asked[0].message, "not you");
+    assert_int_equal(submit_watch(f, &f->asked[1]), 0);
+    const struct h2_peer_reply stalled = {.status = "500", .body_len = 10, .body_held = 10};
+    h2_peer_reply(&f->peer, last_stream(f), &stalled);
+    settle(f);
+    pass(f, FK_REQUEST_TIMEOUT_MS);
+    assert_int_equal(f->asked[1].last.status, 500);
+    end(f);
+}
+
+/* Watches do not take the place of what keeps the node Ready, nor the other way round. */
+static void watches_have_slots_of_their_own(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    for (int i = 0; i < FK_WATCHES_MAX; i++) assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    assert_int_equal(submit_watch(f, &f->asked[0]), FK_E_BUSY);
+    assert_true(fk_client_spare(&f->client));
+    for (int i = 0; i < FK_REQUESTS_MAX; i++) {
+        assert_true(fk_client_ready(&f->client));
+        assert_int_equal(fk_client_spare(&f->client), i < FK_REQUESTS_MAX - 1);
+        ask(f, &f->asked[1], false);
+    }
+    assert_false(fk_client_ready(&f->client));
+    run_watch(f, 0); /* an ordinary one's, which then ends */
+    assert_int_equal(f->asked[1].responses, 1);
+    assert_int_equal(submit_watch(f, &f->asked[0]), FK_E_BUSY);
+    end(f);
+    assert_int_equal(f->asked[0].responses, FK_WATCHES_MAX);
+}
+
+static void a_watch_ends_when_its_owner_has_enough(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    f->asked[0].enough = 100;
+    run_watch(f, 100000);
+    assert_int_equal(f->asked[0].responses, 1);
+    assert_int_equal(f->asked[0].last.status, 200);
+    assert_in_range(f->asked[0].body_len, 100, 100 + FK_RECV_BUF);
+    assert_true(h2_peer_stream(&f->peer, 1)->reset);
+    assert_int_equal(submit_watch(f, &f->asked[1]), 0);
+    end(f);
+}
+
+static void goaway_ends_watches_at_once(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    run_watch(f, 10);
+    assert_int_equal(submit_watch(f, &f->asked[1]), 0); /* not answered yet */
+    ask(f, &f->asked[2], false);
+    h2_peer_goaway(&f->peer, last_stream(f), NGHTTP2_NO_ERROR);
+    settle(f);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(f->asked[i].responses, 1);
+        assert_int_equal(f->asked[i].last.status, FK_E_CLOSED);
+    }
+    assert_int_equal(f->client.state, FK_LINK_DRAINING);
+    assert_int_equal(f->asked[2].responses, 0);
+    answer(f, "200", dated, NULL);
+    assert_int_equal(f->asked[2].last.status, 200);
+    pass(f, 300);
+    assert_int_equal(f->client.stats.connects, 2);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    end(f);
+}
+
+/* With nothing but a watch under way, the connection is given up for a new one at once. */
+static void goaway_with_a_watch_alone(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    run_watch(f, 10);
+    h2_peer_goaway(&f->peer, 1, NGHTTP2_NO_ERROR);
+    settle(f);
+    assert_int_equal(f->asked[0].last.status, FK_E_CLOSED);
+    pass(f, 300);
+    assert_int_equal(f->client.stats.connects, 2);
+    assert_true(fk_client_ready(&f->client));
+    end(f);
+}
+
+/* Who notices is whoever waits for an answer: the Lease. */
+static void silence_behind_a_watch_is_noticed_by_the_next_request(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    run_watch(f, 10);
+    f->wire.to_near.silent = true;
+    pass(f, 60000);
+    assert_int_equal(f->asked[0].responses, 0);
+    ask(f, &f->asked[1], false);
+    pass(f, FK_PING_AFTER_MS + FK_PING_TIMEOUT_MS);
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_int_equal(f->asked[1].last.status, FK_E_TIMEOUT);
+    f->wire.to_near.silent = false;
+    end(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connects_and_sends_what_kubernetes_wants),
@@ -803,6 +984,15 @@ int main(void) {
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(a_full_heap_is_an_ordinary_failure),
         cmocka_unit_test(a_full_heap_behind_a_full_pipe_is_no_busy_loop),
+        cmocka_unit_test(a_running_watch_costs_nothing),
+        cmocka_unit_test(a_watch_keeps_its_window_open),
+        cmocka_unit_test(a_watch_that_is_not_answered_is_given_up),
+        cmocka_unit_test(a_refused_watch_says_why),
+        cmocka_unit_test(watches_have_slots_of_their_own),
+        cmocka_unit_test(a_watch_ends_when_its_owner_has_enough),
+        cmocka_unit_test(goaway_ends_watches_at_once),
+        cmocka_unit_test(goaway_with_a_watch_alone),
+        cmocka_unit_test(silence_behind_a_watch_is_noticed_by_the_next_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 /* --- what is seen, as text: "0=ab; 1#150; " --- */
 
 struct seen {
-    char text[2048];
+    char text[4096];
     size_t len;
 };
 
@@ -335,6 +335,106 @@ static void size_does_not_matter(void **state) {
     }
 }
 
+/* --- pieces, and the envelope inside an event --- */
+
+/* Pieces of one leaf are put together: "ab/0; ". */
+static void on_piece(void *ctx, size_t path, struct fk_bytes bytes) {
+    struct seen *s = ctx;
+    if (bytes.len == 0)
+        s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "/%zu; ", path);
+    else
+        s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "%.*s",
+                                   (int)bytes.len, (const char *)bytes.p);
+}
+
+static const struct fk_pb_path event_paths[] = {
+    {{1}, FK_PB_PIECES},
+    {{2, 1, 2, 1, 5}, FK_PB_PIECES},
+    {{2, 1, 2, 2, 2}, FK_PB_PIECES},
+};
+static const struct fk_pb_visitor event_visitor = {event_paths, 3, on_piece, on_varint};
+
+/* In pieces of step bytes. */
+static int walk_event(struct fk_bytes bytes, size_t step, struct seen *seen) {
+    *seen = (struct seen){.len = 0};
+    struct fk_pb_walk w;
+    fk_pb_walk_begin(&w, FK_PB_EVENT, &event_visitor, seen);
+    for (size_t at = 0; at < bytes.len; at += step)
+        (void)fk_pb_walk_feed(
+            &w, fk_bytes(bytes.p + at, bytes.len - at < step ? bytes.len - at : step));
+    return fk_pb_walk_end(&w);
+}
+
+/* WatchEvent{type, object{raw: magic, Unknown{raw: object}}}. */
+static struct message event(const char *magic, const char *encoding) {
+    struct message meta = {.len = 0}, data = {.len = 0}, all = {.len = 0};
+    put_text(&meta, 5, "uid");
+    put_text(&meta, 17, "managed fields");
+    put_message(&all, 1, &meta);
+    put_text(&data, 1, "key");
+    put_text(&data, 2, "a value");
+    put_message(&all, 2, &data);
+    put_message(&all, 3, &data);
+    struct message unknown = {.len = 0}, raw = {.len = 0}, out = {.len = 0};
+    envelop(&unknown, &all, encoding);
+    memcpy(unknown.p, magic, 4);
+    put_message(&raw, 1, &unknown);
+    put_text(&out, 1, "MODIFIED");
+    put_message(&out, 2, &raw);
+    return out;
+}
+
+static void an_event_holds_an_envelope(void **state) {
+    (void)state;
+    const struct message m = event("k8s\0", "");
+    struct seen seen;
+    for (size_t step = 1; step <= m.len; step++) {
+        assert_int_equal(walk_event(fk_bytes(m.p, m.len), step, &seen), 0);
+        assert_string_equal(seen.text, "MODIFIED/0; uid/1; a value/2; ");
+    }
+    for (size_t len = 0; len < m.len; len++) { /* only a whole one is whole */
+        const int end = walk_event(fk_bytes(m.p, len), 1, &seen);
+        assert_int_equal(end, len == 0 || len == 10 ? 0 : FK_E_PARSE);
+    }
+}
+
+static void an_event_with_a_bad_envelope_is_refused(void **state) {
+    (void)state;
+    struct seen seen;
+    const struct message magic = event("k8t\0", ""), encoded = event("k8s\0", "gzip");
+    assert_int_equal(walk_event(fk_bytes(magic.p, magic.len), 1, &seen), FK_E_PARSE);
+    assert_string_equal(seen.text, "MODIFIED/0; ");
+    assert_int_equal(walk_event(fk_bytes(encoded.p, encoded.len), 1, &seen), FK_E_PARSE);
+    for (size_t len = 0; len < 4; len++) { /* no room for the magic */
+        struct message raw = {.len = 0}, out = {.len = 0};
+        put_bytes(&raw, 1, "k8s", len);
+        put_message(&out, 2, &raw);
+        assert_int_equal(walk_event(fk_bytes(out.p, out.len), 1, &seen), FK_E_PARSE);
+    }
+    struct message raw = {.len = 0}, out = {.len = 0}; /* an empty runtime.Unknown */
+    put_bytes(&raw, 1, "k8s\0", 4);
+    put_message(&out, 2, &raw);
+    assert_int_equal(walk_event(fk_bytes(out.p, out.len), 1, &seen), 0);
+    assert_string_equal(seen.text, "");
+}
+
+/* A leaf of any length, and an empty one. */
+static void pieces_have_no_limit(void **state) {
+    (void)state;
+    static const size_t lens[] = {0, 1, FK_PB_LEAF_MAX, FK_PB_LEAF_MAX + 1, 2000};
+    for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+        struct message m = {.len = 0};
+        char text[2001];
+        memset(text, 'x', sizeof text);
+        put_bytes(&m, 1, text, lens[i]);
+        struct seen seen;
+        for (size_t step = 1; step < 400; step += 7) {
+            assert_int_equal(walk_event(fk_bytes(m.p, m.len), step, &seen), 0);
+            assert_int_equal(seen.len, lens[i] + 4);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_leaves_at_every_split),
@@ -351,6 +451,9 @@ int main(void) {
         cmocka_unit_test(oversize_leaves_are_counted_or_cut),
         cmocka_unit_test(a_cut_leaf_needs_no_end),
         cmocka_unit_test(size_does_not_matter),
+        cmocka_unit_test(an_event_holds_an_envelope),
+        cmocka_unit_test(an_event_with_a_bad_envelope_is_refused),
+        cmocka_unit_test(pieces_have_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
