@@ -2,12 +2,13 @@
  * no clock, no idea of what is asked for. One request at a time.
  *
  * Strict where strangers play: two lengths, both lengths, odd chunk sizes, a bare LF, whitespace
- * before a colon, folded lines all end the connection after a 400. A request's body is read and
- * dropped before the request is shown, so what is shown was well-formed to its last byte; but who
- * waits for a 100 (Continue) gets the answer at once, and the connection ends. Upgrade is ignored,
- * as RFC 9110 7.8 allows. A second request that arrives before the first is answered (pipelining)
- * is not read: the first answer says Connection: close. HTTP/1.0 is answered and hung up on. No
- * answer is ever larger than its buffer: bodies are written item by item. */
+ * before a colon, folded lines all end the connection after a 400. So do chunk extensions, which
+ * RFC 9112 7.1.1 would have ignored: nobody sends them but to be misread. A request's body is read
+ * and dropped before the request is shown, so what is shown was well-formed to its last byte; but
+ * who waits for a 100 (Continue) gets the answer at once, and the connection ends. Upgrade is
+ * ignored, as RFC 9110 7.8 allows. A second request that arrives before the first is answered
+ * (pipelining) is not read: the first answer says Connection: close. HTTP/1.0 is answered and hung
+ * up on. No answer is ever larger than its buffer: bodies are written item by item. */
 #ifndef FK_WIRE_HTTP1_SERVER_H
 #define FK_WIRE_HTTP1_SERVER_H
 

@@ -155,6 +155,8 @@ static void requests(void **state) {
         {"CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n", "501"},
         {"\x16\x03\x01", "400"}, /* TLS within TLS */
         {"GET\t/ HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"GET  / HTTP/1.1\r\n" HOST "\r\n", "400"},
+        {"GET /  HTTP/1.1\r\n" HOST "\r\n", "400"},
     };
     EXPECT(rows);
 }
@@ -162,7 +164,8 @@ static void requests(void **state) {
 static void versions(void **state) {
     (void)state;
     static const struct row rows[] = {
-        {"GET /\r\n\r\n", "505"}, /* 0.9 */
+        {"GET /\r\n", "400"}, /* 0.9 */
+        {"OPTIONS / RTSP/1.0\r\n" HOST "\r\n", "400"},
         {"GET / HTTP/1.2\r\n" HOST "\r\n", "505"},
         {"GET / HTTP/0.9\r\n" HOST "\r\n", "505"},
         {"GET / HTTP/2.0\r\n" HOST "\r\n", "505"},
@@ -294,7 +297,7 @@ static void bodies(void **state) {
         {GET "Content-Length: 3\r\n\r\nabc", "GET /; "},
         {CHUNKED "0\r\n\r\n", "POST /; "},
         {CHUNKED "3\r\nabc\r\n0\r\n\r\n", "POST /; "},
-        {CHUNKED "0003;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", "POST /; "},
+        {CHUNKED "0003\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", "POST /; "},
         {CHUNKED "0\r\nHost: x\r\nAuthorization: Bearer secret\r\n\r\n", "POST /; "}, /* trailers */
         {POST "Transfer-Encoding: \t CHUNKED \r\n\r\n0\r\n\r\n", "POST /; "},
         {CHUNKED "0\r\n", "..."},
@@ -371,7 +374,7 @@ static void chunk_sizes(void **state) {
         "2\r\na\r\n",   "\r\n",
         "g\r\n",        "1;a\nb\r\na\r\n",
         "1\ra\r\n",     "10000000000000001\r\n",
-        "1;\r\x01\r\n",
+        "1;\r\x01\r\n", "1;a\r\na\r\n", /* an extension, which RFC 9112 7.1.1 would ignore */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char request[256];
@@ -451,7 +454,6 @@ static void the_longest_head(void **state) {
     expect_filled(GET "", 'a', FK_HTTP1_HEAD_MAX, ":", 431); /* a name */
     expect_filled(GET "A:", ' ', FK_HTTP1_HEAD_MAX, "", 431);
     expect_filled("", '\n', FK_HTTP1_HEAD_MAX, GET, 431);
-    expect_filled("GET", ' ', FK_HTTP1_HEAD_MAX, "/", 431);
 }
 
 /* The target "/", its zero, the token, its zero. */
@@ -474,7 +476,7 @@ static void the_largest_body(void **state) {
     expect_filled(head, 'b', most, tail, 0);
     snprintf(head, sizeof head, CHUNKED "%zx\r\n", most + 1);
     expect_filled(head, 'b', most + 1, tail, 413);
-    expect_filled(CHUNKED "1;", 'e', FK_HTTP1_BODY_MAX, "", 413);       /* an extension */
+    expect_filled(CHUNKED, '0', FK_HTTP1_BODY_MAX, "1\r\n", 413);       /* a size */
     expect_filled(CHUNKED "0\r\nA: ", 'e', FK_HTTP1_BODY_MAX, "", 413); /* a trailer */
 }
 
