@@ -44,6 +44,8 @@ type body interface {
 	ip() string
 	// log is what it said lately.
 	log() string
+	// over says whether it has ended.
+	over() bool
 	// check fails unless it lives on, unbroken.
 	check(t *testing.T)
 }
@@ -130,7 +132,7 @@ func (n *node) start(t *testing.T) {
 // ready waits for a fresh renewal, and for Ready.
 func (n *node) ready(t *testing.T) {
 	t.Helper()
-	n.leases.renewed(t, time.Now())
+	n.leases.renewed(t, time.Now(), n.body.over)
 	eventually(t, "Ready", func(ctx context.Context) error {
 		got, err := n.client.CoreV1().Nodes().Get(ctx, n.name, meta.GetOptions{})
 		if err != nil {

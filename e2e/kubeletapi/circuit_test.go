@@ -119,6 +119,8 @@ func (c *circuit) log() string {
 	return strings.Join(all[max(0, len(all)-60):], "")
 }
 
+func (c *circuit) over() bool { return !c.board.Running() }
+
 func (c *circuit) check(t *testing.T) {
 	t.Helper()
 	if !c.board.Running() {

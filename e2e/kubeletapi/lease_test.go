@@ -62,10 +62,12 @@ func (l *leaseWatch) see() {
 	l.changed = make(chan struct{})
 }
 
-// renewed waits for a renewal after a moment.
-func (l *leaseWatch) renewed(t *testing.T, after time.Time) {
+// renewed waits for a renewal after a moment, unless the node is over.
+func (l *leaseWatch) renewed(t *testing.T, after time.Time, over func() bool) {
 	t.Helper()
 	late := time.After(patience)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	for {
 		l.mu.Lock()
 		changed := l.changed
@@ -76,6 +78,10 @@ func (l *leaseWatch) renewed(t *testing.T, after time.Time) {
 		}
 		select {
 		case <-changed:
+		case <-look.C:
+			if over() {
+				t.Fatal("the node has ended")
+			}
 		case <-late:
 			t.Fatalf("the Lease was not renewed within %v", patience)
 		}

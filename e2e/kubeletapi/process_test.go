@@ -143,12 +143,19 @@ func (p *process) ip() string { return p.address }
 
 func (p *process) log() string { return p.output.tail(40) }
 
-func (p *process) check(t *testing.T) {
-	t.Helper()
+func (p *process) over() bool {
 	select {
 	case <-p.done:
-		t.Fatalf("the node has ended: %v", p.command.ProcessState)
+		return true
 	default:
+		return false
+	}
+}
+
+func (p *process) check(t *testing.T) {
+	t.Helper()
+	if p.over() {
+		t.Fatalf("the node has ended: %v", p.command.ProcessState)
 	}
 	for _, text := range []string{"internal error", "ERROR: AddressSanitizer", "runtime error:"} {
 		if p.output.contains(text) {
