@@ -338,7 +338,7 @@ static struct fk_pipe slot_pipe(void *ctx, unsigned slot) {
 static bool established(void *ctx, unsigned slot) {
     const struct fk_listen_lwip *l = ctx;
     FK_ASSERT(slot < FK_SERVER_CONNECTIONS);
-    return l->slots[slot].state == TAKEN;
+    return l->slots[slot].state == TAKEN || l->slots[slot].state == OVER;
 }
 
 static const struct fk_user *peer(void *ctx, unsigned slot) {

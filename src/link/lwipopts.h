@@ -118,9 +118,10 @@
 
 #if FK_SERVER
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* tells listen_lwip.c of a SYN; x 8 for each connection */
-#define FK_LISTEN_PCBS (FK_SERVER_CONNECTIONS + FK_LISTEN_WAITING) /* half-open ones: the others'  \
-                                                                    */
-#define FK_LISTEN_SEGS 6  /* FK_LISTEN_SEGMENTS, and a SYN or FIN each */
+#define FK_LISTEN_PCBS                                                                             \
+    (FK_SERVER_CONNECTIONS + FK_LISTEN_WAITING) /* half-open ones: the others'                     \
+                                                 */
+#define FK_LISTEN_SEGS 6                        /* FK_LISTEN_SEGMENTS, and a SYN or FIN each */
 #define FK_LISTEN_PBUFS 6 /* somebody's window, while the API server's is not full */
 /* Segments of 268 bytes, 368 with their headers; SYN or FIN, 108. */
 #define FK_LISTEN_MEM (FK_LISTEN_SEGMENTS * 368 + FK_LISTEN_HALF_OPEN * 108)
@@ -246,6 +247,10 @@
  *             connections 315, segments 163, names 144, neighbors 144
  *   and IPv6  44,400 and 6,190: neighbors, prefixes, longer addresses and buffers
  *
- * A board that will never see IPv6 saves that with -DFK_IPV6=0. */
+ * A board that will never see IPv6 saves that with -DFK_IPV6=0.
+ *
+ * The kubelet's own port (FK_SERVER) adds 1,650 of flash with listen_lwip.c, and of RAM, with three
+ * connections and IPv6, 3,360: the pool 1,032, the heap 1,320, TCP connections 808, segments 96,
+ * struct fk_listen_lwip 100. */
 
 #endif
