@@ -22,7 +22,8 @@ static bool between_requests(const struct fk_conn *c) {
 
 /* The pipe and its memory go at once; the token that a review reads goes with that review. */
 static void hang_up(struct fk_server *s, struct fk_conn *c, uint64_t now_ms) {
-    const bool asks = c->state == FK_CONN_AUTHN && c->http.request.has_token;
+    const bool asks =
+        (c->state == FK_CONN_AUTHN || c->state == FK_CONN_AUTHZ) && c->http.request.has_token;
     if (c->state != FK_CONN_LEFT) {
         fk_pipe_close(pipe_of(s, c));
         s->house.connections--;

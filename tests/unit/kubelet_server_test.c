@@ -430,6 +430,37 @@ static void a_client_that_leaves_amid_its_review_keeps_its_token_until_then(void
     assert_int_equal(w.server.house.evicted, 0);
 }
 
+/* The answer about the token was not to be remembered, so it is asked for again while the one about
+ * the permission is awaited. */
+static void it_does_so_while_its_permission_is_asked_for(void **state) {
+    (void)state;
+    begin(false);
+    w.server.authn.hit_ms = 0;
+    const unsigned c = connect();
+    get(c, "/pods", "t");
+    answer_token("u");
+    struct fk_request access, token;
+    assert_true(review_asked(&access));
+    w.now_ms += 5000;
+    settle();
+    assert_true(review_asked(&token));
+    char before[sizeof w.asked];
+    memcpy(before, w.asked, sizeof before);
+    w.now_ms += FK_SERVER_REVIEW_MS;
+    settle();
+    struct fk_writer text;
+    fk_writer_init(&text, w.asked, sizeof w.asked);
+    token.document(token.owner, &text);
+    assert_int_equal(fk_writer_finish(&text), 0);
+    assert_non_null(strstr(before, w.asked));
+    reply(&token, FK_E_TIMEOUT, fk_bytes(NULL, 0));
+    reply(&access, FK_E_TIMEOUT, fk_bytes(NULL, 0));
+    settle();
+    assert_int_equal(w.server.house.connections, 0);
+    for (unsigned i = 0; i < SLOTS; i++) (void)connect();
+    assert_int_equal(w.server.house.evicted, 0);
+}
+
 static void the_oldest_idle_one_gives_way(void **state) {
     (void)state;
     begin(true);
@@ -547,6 +578,7 @@ int main(void) {
         cmocka_unit_test(nobody_new_while_the_api_server_is_away),
         cmocka_unit_test(methods_ask_for_their_verbs),
         cmocka_unit_test(a_client_that_leaves_amid_its_review_keeps_its_token_until_then),
+        cmocka_unit_test(it_does_so_while_its_permission_is_asked_for),
         cmocka_unit_test(the_oldest_idle_one_gives_way),
         cmocka_unit_test(slow_ones_give_way_after_a_while),
         cmocka_unit_test(patience_ends),
