@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -37,13 +38,18 @@ type demo struct {
 	lab    *lab.Lab   // nil: QEMU's user network
 	cable  *lab.Cable // nil as well
 	server string     // URL that the board is told
-	board  *board.Board
+
+	address   string       // of the board's port, as the Node names it
+	forwarded string       // where this machine reaches it
+	entrance  net.Listener // of the lab; nil: none
+	board     *board.Board
 }
 
 // show tells the story, up to where the user goes on alone.
 func (d *demo) show(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.openNetwork, d.boot, d.provision, d.join, d.conditions, d.renewals, d.pullCable, d.status,
+		d.openNetwork, d.allow, d.boot, d.provision, d.join, d.conditions, d.renewals,
+		d.port, d.scrape, d.configure, d.pullCable, d.status,
 	} {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		err := step(ctx)
@@ -60,6 +66,9 @@ func (d *demo) close() error {
 	var errs []error
 	if d.board != nil {
 		errs = append(errs, d.board.Kill())
+	}
+	if d.entrance != nil {
+		errs = append(errs, d.entrance.Close())
 	}
 	if d.lab != nil {
 		errs = append(errs, d.lab.Close())
@@ -109,6 +118,11 @@ func (d *demo) boot(ctx context.Context) error {
 		opts.Network = d.cable.QEMU(board.NetworkID)
 	}
 	var err error
+	if d.cable == nil {
+		if opts.Network, err = d.userNetwork(); err != nil {
+			return err
+		}
+	}
 	if d.board, err = board.New(d.dir, opts); err != nil {
 		return err
 	}
@@ -149,6 +163,7 @@ func (d *demo) provision(ctx context.Context) error {
 	}
 	from := d.board.Now()
 	args := []string{"--unix", d.consolePath(), "--kubeconfig", d.kubeconfigPath(), "--set", "log-level=debug", "--show", "--reboot"}
+	args = append(args, d.portSettings()...)
 	command := exec.CommandContext(ctx, "tools/provision", args...)
 	d.screen.print("$ " + strings.Join(command.Args, " "))
 	if err := d.runLive(command); err != nil {
