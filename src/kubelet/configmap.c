@@ -159,6 +159,15 @@ static void refuse(struct fk_configmap *m, uint32_t crc) {
            FK_STR("configmap", ref_text(m, text, sizeof text)), FK_STR("reason", m->why));
 }
 
+/* After a start, or when it may be read again. */
+static void unchanged(const struct fk_configmap *m) {
+    char text[REF_TEXT];
+    if (m->state == FK_CONFIGMAP_APPLIED) return;
+    fk_log(m->house->env.log, FK_INFO, "ConfigMap is as it was applied",
+           FK_STR("configmap", ref_text(m, text, sizeof text)),
+           FK_STR("resource_version", m->resource_version));
+}
+
 static void changed(void *ctx, const char *uid, const char *resource_version) {
     struct fk_configmap *m = ctx;
     const bool same =
@@ -169,6 +178,7 @@ static void changed(void *ctx, const char *uid, const char *resource_version) {
         return;
     }
     if (!same) apply(m, uid, resource_version);
+    else unchanged(m);
     m->state = FK_CONFIGMAP_APPLIED;
     m->why[0] = '\0';
     m->refused_crc = 0;

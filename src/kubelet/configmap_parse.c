@@ -34,6 +34,7 @@ enum { DIGITS_NONE, DIGITS_ZERO, DIGITS_X, DIGITS_DECIMAL, DIGITS_HEX };
 void fk_configmap_parse_begin(struct fk_configmap_parse *p) {
     p->set = p->fault = p->in = p->state = p->text_len = 0;
     p->memory = false;
+    p->options = (struct fk_options){0};
     memset(p->touched, 0, sizeof p->touched);
 }
 
