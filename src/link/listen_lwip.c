@@ -219,9 +219,10 @@ static bool waiting(void *ctx) { return longest_waiting(ctx) != NULL; }
 /* ---- A slot's pipe ----------------------------------------------------------------------------
  */
 
-/* It has let us wait: for an acknowledgement, or for a window. */
+/* It has let us wait: for an acknowledgement through two retransmissions (one may just have been
+ * lost), or for a window. */
 static bool is_silent(const struct tcp_pcb *pcb) {
-    return pcb->nrtx > 0 || pcb->persist_backoff > 0;
+    return pcb->nrtx >= 2 || pcb->persist_backoff > 0;
 }
 
 static void hang_up(struct tcp_pcb *pcb) {
@@ -293,7 +294,8 @@ static bool may_send(const struct fk_listen_lwip_slot *s) {
     return s->pcb->snd_queuelen < FK_LISTEN_SEGMENTS_EACH && count < FK_LISTEN_SEGMENTS;
 }
 
-/* Connections that are ending, and whose peers are silent, keep nobody waiting. */
+/* Connections that are ending, and whose peers are silent, keep nobody waiting. Nor do they linger
+ * for ever, with a peer who answers and never opens his window. */
 static void end_silent(const struct fk_listen_lwip *l) {
     struct tcp_pcb *pcb = tcp_active_pcbs;
     while (pcb != NULL) {
@@ -312,7 +314,9 @@ static int slot_send(void *ctx, const void *buf, size_t len) {
         return s->state == OVER ? s->err : FK_E_CLOSED;
     }
     size_t taken = 0;
-    end_silent(s->owner);
+    if (!may_send(s)) {
+        end_silent(s->owner);
+    }
     while (taken < len && may_send(s)) {
         const size_t part = len - taken < SEGMENT_MAX ? len - taken : SEGMENT_MAX;
         if (tcp_write(s->pcb, (const uint8_t *)buf + taken, (u16_t)part, TCP_WRITE_FLAG_COPY) !=

@@ -56,7 +56,8 @@ void fk_listen_lwip_close(struct fk_listen_lwip *l);
  * recv gives an error only behind the last byte that came before it.
  *
  * close hangs up in order, and what was sent last may still be on its way, unless the peer has let
- * us wait for an acknowledgement already: then it resets the connection. Bytes unread are dropped.
+ * us wait for an acknowledgement or a window already: then it resets the connection. Bytes unread
+ * are dropped.
  */
 struct fk_listener fk_listen_lwip_listener(struct fk_listen_lwip *l);
 

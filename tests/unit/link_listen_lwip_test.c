@@ -345,7 +345,7 @@ static void a_peer_that_vanishes(void **state) {
     connect_slot(c, 0);
     c->manual = true;
     assert_int_equal(fk_pipe_send(slot(0), pattern, 2000), TCP_MSS);
-    run(2000);
+    run(4000);
     assert_int_equal(fk_pipe_send(slot(0), pattern, 2000), 0);
     fk_pipe_close(slot(0));
     assert_true(c->got_rst);
@@ -530,7 +530,7 @@ static void who_is_leaving_silently_keeps_nobody_waiting(void **state) {
     fk_pipe_close(slot(0));
     assert_int_equal(send_some(1, 0, 5000), 0); /* two, and the FIN */
     assert_int_equal(send_some(2, 0, 5000), 0);
-    run(1500);
+    run(4000);
     assert_int_equal(send_some(2, 0, 5000), TCP_MSS);
     assert_true(clients[0].got_rst);
 }
@@ -711,6 +711,39 @@ static void the_heap_exhausted_by_strangers(void **state) {
     assert_upstream_moves();
 }
 
+static void a_syn_of_ours_finds_room(void **state) {
+    (void)state;
+    connect_slot(c, 0);
+    c->manual = true;
+    run(1000);
+    assert_true(send_some(0, 0, 2000) > 0);
+    void *hogs[40];
+    unsigned count = 0; /* in as many pieces as it takes */
+    for (size_t size = MEM_SIZE; size >= 32 && count < 40; size -= 8)
+        while (count < 40 && (hogs[count] = mem_malloc((mem_size_t)size)) != NULL) count++;
+    assert_true(count < 40);
+    assert_int_equal(fk_pipe_open(up), 0);
+    assert_int_equal(l.evicted, 1);
+    while (count > 0) mem_free(hogs[--count]);
+    run(2000);
+    assert_int_equal(tcp.pcb->state, ESTABLISHED);
+    assert_upstream_moves();
+}
+
+/* The end of an answer, lost on its way: no reason to cut the answer short. */
+static void one_loss_at_the_end_is_forgiven(void **state) {
+    (void)state;
+    connect_slot(c, 0);
+    peer->lose = 2;
+    assert_int_equal(send_some(0, 0, 200), 200);
+    run(1200); /* once more, and lost once more */
+    assert_int_equal(c->got_len, 0);
+    fk_pipe_close(slot(0));
+    run(4000);
+    assert_int_equal(c->got_len, 200);
+    assert_true(c->got_fin && !c->got_rst);
+}
+
 static void nothing_to_take_from_strangers(void **state) {
     (void)state;
     connect_upstream();
@@ -758,6 +791,66 @@ static void the_connection_moves_through_anything(void **state) {
     assert_int_equal(fk_net_dropped(&world.net), 0);
 }
 
+/* ---- IPv6 -------------------------------------------------------------------------------------
+ */
+
+#if LWIP_IPV6
+/* A packet of fe80::9 for our link-local address; the sum at sum_at made (RFC 8200 §8.1). */
+static void send_v6(uint8_t proto, uint8_t *body, size_t len, size_t sum_at) {
+    uint8_t f[14 + 40 + 128] = {2,    0, 0, 0, 0,    0x50,         2,     0,
+                                0,    0, 0, 9, 0x86, 0xdd, /* Ethernet */
+                                0x60, 0, 0, 0, 0,    (uint8_t)len, proto, 255};
+    uint8_t *const ip = f + 14;
+    memcpy(ip + 8, (const uint8_t[16]){0xfe, 0x80, [15] = 9}, 16);
+    memcpy(ip + 24, netif_ip6_addr(&world.net.netif, 0)->addr, 16);
+    memcpy(ip + 40, body, len);
+    uint32_t sum = (uint32_t)len + proto;
+    for (size_t i = 8; i < 40 + len; i += 2) sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
+    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+    ip[40 + sum_at] = (uint8_t)(~sum >> 8);
+    ip[40 + sum_at + 1] = (uint8_t)~sum;
+    net_peer_frame(peer, f, 14 + 40 + len);
+    run(0);
+}
+
+/* Who are you? A neighbor solicitation (RFC 4861 §4.3) that says who asks. */
+static void solicit(void) {
+    uint8_t ns[32] = {135};
+    memcpy(ns + 8, netif_ip6_addr(&world.net.netif, 0)->addr, 16);
+    memcpy(ns + 24, (const uint8_t[8]){1, 1, 2, 0, 0, 0, 0, 9}, 8);
+    send_v6(58, ns, sizeof ns, 2);
+}
+
+static void segment_v6(uint8_t flags, uint32_t seq, uint32_t ack) {
+    uint8_t tcp_[24] = {7, 7, PORT >> 8, PORT & 0xff, [12] = 0x50, [13] = flags, [14] = 0x20};
+    for (size_t i = 0; i < 4; i++) {
+        tcp_[4 + i] = (uint8_t)(seq >> (24 - 8 * i));
+        tcp_[8 + i] = (uint8_t)(ack >> (24 - 8 * i));
+    }
+    memcpy(tcp_ + 20, "ping", 4);
+    send_v6(6, tcp_, (flags & NET_PSH) != 0 ? 24 : 20, 16);
+}
+
+static void version_6_as_well(void **state) {
+    (void)state;
+    solicit();
+    segment_v6(NET_SYN, 1000, 0);
+    const uint8_t *const reply = peer->out + 14 + 40;
+    assert_int_equal(peer->out[12], 0x86);
+    assert_int_equal(reply[13], NET_SYN | NET_ACK);
+    assert_int_equal(reply[14] << 8 | reply[15], FK_LISTEN_WND);
+    uint32_t ack = 1;
+    for (size_t i = 0; i < 4; i++) ack += (uint32_t)reply[4 + i] << (24 - 8 * i);
+    segment_v6(NET_ACK | NET_PSH, 1001, ack);
+    uint8_t buf[8];
+    assert_int_equal(fk_pipe_open(slot(0)), 0);
+    assert_int_equal(fk_pipe_recv(slot(0), buf, sizeof buf), 4);
+    assert_memory_equal(buf, "ping", 4);
+    assert_int_equal(fk_pipe_send(slot(0), "pong", 4), 4);
+    assert_memory_equal(reply + 20, "pong", 4);
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -796,8 +889,13 @@ int main(void) {
         TEST(the_pool_exhausted_by_strangers),
         TEST(remains_give_way),
         TEST(the_heap_exhausted_by_strangers),
+        TEST(a_syn_of_ours_finds_room),
+        TEST(one_loss_at_the_end_is_forgiven),
         TEST(nothing_to_take_from_strangers),
         TEST(the_connection_moves_through_anything),
+#if LWIP_IPV6
+        TEST(version_6_as_well),
+#endif
     };
     return cmocka_run_group_tests_name("link/listen_lwip", tests, NULL, NULL);
 }
