@@ -291,7 +291,7 @@ bool fk_client_idle(const struct fk_client *c) {
 
 /* ---- submitting ----------------------------------------------------------------------------- */
 
-static enum fk_request_method method_of(enum fk_verb verb) {
+static uint8_t method_of(enum fk_verb verb) { /* enum fk_request_method */
     switch (verb) {
     case FK_GET: return FK_METHOD_GET;
     case FK_POST: return FK_METHOD_POST;
@@ -359,7 +359,7 @@ int fk_client_submit(struct fk_client *c, const struct fk_request *request) {
     *slot = (struct fk_slot){.stream = stream,
                              .reply = request->reply,
                              .owner = request->owner,
-                             .method = (uint8_t)method_of(request->verb),
+                             .method = method_of(request->verb),
                              .over = request->over,
                              .wants_body = watch || request->wants_body,
                              .sent_ms = c->now.mono_ms};
