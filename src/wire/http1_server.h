@@ -87,10 +87,14 @@ struct fk_http1 {
     char buf[FK_HTTP1_BUF];
 };
 
-void fk_http1_begin(
-    struct fk_http1 *h); /* a new connection; wipes, so call it at the end as well */
+/* A new connection. Wipes, so call it at a connection's end as well. */
+void fk_http1_begin(struct fk_http1 *h);
 
-/* Takes bytes in IDLE, READING and DRAINING; returns how many: less than all when the state is
+/* FK_HTTP1_HEAD_MAX counts a request's bytes up to and with the blank line, FK_HTTP1_TARGET_MAX its
+ * target with whatever stands before the path, FK_HTTP1_BODY_MAX the body as sent, chunk sizes and
+ * all.
+ *
+ * Takes bytes in IDLE, READING and DRAINING; returns how many: less than all when the state is
  * another than these before, or because of the last of them. What is left over in ASKED came too
  * early (pipelining), and is the caller's to drop. */
 size_t fk_http1_feed(struct fk_http1 *h, struct fk_bytes bytes);
