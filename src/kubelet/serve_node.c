@@ -45,23 +45,33 @@ int fk_serve_spec(struct fk_exchange *x) { return fk_serve_ok(x, FK_SERVE_JSON, 
 /* ---- /configz -----------------------------------------------------------------------------------
  */
 
-/* metav1.Duration, as Go's time.Duration writes itself: "1m40s", "1.5s", "200ms". */
-static void put_duration(struct fk_json *j, const char *key, uint64_t ms) {
-    const uint64_t minutes = ms / 60000, hours = minutes / 60;
-    fk_json_text(j, key);
-    if (hours > 0) fk_put_u64(j->w, hours), fk_put_char(j->w, 'h');
-    if (minutes > 0) fk_put_u64(j->w, minutes % 60), fk_put_char(j->w, 'm');
-    const uint32_t rest = (uint32_t)(ms % 60000);
-    uint32_t part = rest % 1000;
+static void put_units(struct fk_writer *w, uint64_t count, const char *unit) {
+    fk_put_u64(w, count);
+    fk_put_str(w, unit);
+}
+
+/* Seconds with what is below them: "1", "1.5", "0.001". */
+static void put_seconds(struct fk_writer *w, uint32_t ms) {
+    uint32_t part = ms % 1000;
     unsigned digits = 3;
-    const bool below = ms > 0 && ms < 1000;
-    fk_put_u64(j->w, below ? rest : rest / 1000);
-    if (part > 0 && !below) {
-        for (; part % 10 == 0; digits--) part /= 10;
-        fk_put_char(j->w, '.');
-        fk_put_padded(j->w, part, digits);
+    fk_put_u64(w, ms / 1000);
+    if (part == 0) return;
+    for (; part % 10 == 0; digits--) part /= 10;
+    fk_put_char(w, '.');
+    fk_put_padded(w, part, digits);
+}
+
+/* metav1.Duration, as Go's time.Duration writes itself: "1m40s", "1.5s", "200ms". */
+static void put_duration(struct fk_json *j, const char *key, uint32_t ms) {
+    fk_json_text(j, key);
+    if (ms >= 3600000) put_units(j->w, ms / 3600000, "h");
+    if (ms >= 60000) put_units(j->w, ms / 60000 % 60, "m");
+    if (ms > 0 && ms < 1000) {
+        put_units(j->w, ms, "ms");
+    } else {
+        put_seconds(j->w, ms % 60000);
+        fk_put_char(j->w, 's');
     }
-    fk_put_str(j->w, below ? "ms" : "s");
     fk_json_text_end(j);
 }
 
@@ -92,15 +102,12 @@ static void put_authorization(struct fk_json *j, const struct fk_authz *authz) {
 static void put_kubelet(const struct fk_exchange *x, struct fk_json *j) {
     const struct fk_house *house = x->house;
     const struct fk_node_config *config = house->node->config;
-    const uint32_t update_ms = house->configmaps != NULL && house->configmaps->count > 0
-                                   ? house->configmaps->options.status_period_ms
-                                   : config->status_update_ms;
     fk_json_bool(j, "enableServer", true);
     if (config->kubelet_port > 0) fk_json_i64(j, "port", config->kubelet_port);
     put_authentication(j, house->authn);
     put_authorization(j, house->authz);
     fk_json_i64(j, "healthzPort", 0); /* no other port: health is told on this one */
-    put_duration(j, "nodeStatusUpdateFrequency", update_ms);
+    put_duration(j, "nodeStatusUpdateFrequency", house->node->status.period_ms);
     put_duration(j, "nodeStatusReportFrequency", config->status_report_ms);
     fk_json_i64(j, "nodeLeaseDurationSeconds", config->lease_duration_s);
     fk_json_bool(j, "enableDebuggingHandlers", false); /* no exec, no run */
