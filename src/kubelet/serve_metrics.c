@@ -8,17 +8,17 @@
 
 static void begin(struct fk_prom *p, struct fk_writer *w) { fk_prom_init(p, w); }
 
-static void counter(struct fk_prom *p, const char *name, const char *help, uint64_t value) {
+static void counter(struct fk_prom *p, const char *name, const char *help, uint32_t value) {
     fk_prom_counter(p, name, help);
     fk_prom_u64(p, value);
 }
 
-static void gauge(struct fk_prom *p, const char *name, const char *help, uint64_t value) {
+static void gauge(struct fk_prom *p, const char *name, const char *help, uint32_t value) {
     fk_prom_gauge(p, name, help);
     fk_prom_u64(p, value);
 }
 
-static void sample(struct fk_prom *p, const char *label, const char *name, uint64_t value) {
+static void sample(struct fk_prom *p, const char *label, const char *name, uint32_t value) {
     fk_prom_label(p, label, name);
     fk_prom_u64(p, value);
 }
@@ -169,8 +169,8 @@ static bool put_loop(const struct fk_exchange *x, uint32_t index, struct fk_writ
 }
 
 /* A gauge of the node's heap, and of the server's if it has one of its own. */
-static void heap(struct fk_prom *p, const char *name, const char *help, uint64_t node, bool two,
-                 uint64_t server) {
+static void heap(struct fk_prom *p, const char *name, const char *help, uint32_t node, bool two,
+                 uint32_t server) {
     fk_prom_gauge(p, name, help);
     sample(p, "heap", "node", node);
     if (two) sample(p, "heap", "server", server);
