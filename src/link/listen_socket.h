@@ -46,8 +46,8 @@ struct fk_listener fk_listen_socket_listener(struct fk_listen_socket *l);
 /* For epoll: descriptor (-1: none), a number that is new with each connection, and whether room to
  * write is waited for.
  *
- * The listening descriptor is to be watched with EPOLLET: while all slots are taken, connections
- * wait and it stays readable. */
+ * The listening descriptor stays readable while connections wait: watch it only while somebody
+ * would be taken in, or with EPOLLET. */
 int fk_listen_socket_fd(const struct fk_listen_socket *l);
 int fk_listen_socket_slot_fd(const struct fk_listen_socket *l, unsigned slot);
 uint32_t fk_listen_socket_slot_serial(const struct fk_listen_socket *l, unsigned slot);
