@@ -5,6 +5,9 @@
 #ifndef FK_TLS_SERVER
 #define FK_TLS_SERVER 1
 #endif
+#if FK_TLS_SERVER
+#define FK_TLS_KEY_SLOTS 24
+#endif
 
 #include "boards/small_opts.h"
 

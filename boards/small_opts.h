@@ -11,7 +11,9 @@
 
 #define FK_TLS_IN_MAX 2304
 #define FK_TLS_OUT_MAX 1280
+#ifndef FK_TLS_KEY_SLOTS
 #define FK_TLS_KEY_SLOTS 8
+#endif
 #define FK_H2_DECODE_TABLE 1024
 #define FK_H2_ENCODE_TABLE 512
 #define FK_REQUESTS_MAX 2

@@ -26,7 +26,7 @@ static const char *address(void *ctx) {
     return fk_net_address(&f->net);
 }
 
-#if FK_BOARD_SERVER /* who would ask for the rest */
+#if FK_SERVER /* who would ask for the rest */
 
 static uint64_t mono_us(void *ctx) {
     (void)ctx;
@@ -97,7 +97,7 @@ const struct fk_port_ops fk_firmware_port_ops = {
     .entropy = entropy,
     .facts = facts,
     .address = address,
-#if FK_BOARD_SERVER
+#if FK_SERVER
     .mono_us = mono_us,
     .figures = figures,
     .gpio = gpio,

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#if FK_BOARD_SERVER
+#if FK_SERVER
 
 #include "base/date.h"
 #include "firmware/keep.h"
@@ -104,6 +104,7 @@ const char *fk_firmware_server_start(struct fk_firmware *f) {
     fk_node_add_duty(&f->node, &fk_events_ops, &server.events);
     fk_configmaps_init(&server.configmaps, &env, &f->node.port, &server.events, &defaults,
                        s->config_maps);
+    fk_configmaps_attach(&server.configmaps, &f->node);
     return s->node.kubelet_port == 0 ? NULL : start_port(f);
 }
 

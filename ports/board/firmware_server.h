@@ -1,21 +1,17 @@
 /* The kubelet's own port on a board, the ConfigMaps that configure it, and the Events about them.
  * Owns their memory, apart from the node's: no client can take what the connection to the API
- * server needs. Where the build has no TLS server (FK_BOARD_SERVER 0) there is nothing of it. */
+ * server needs. Where the build has no TLS server (FK_SERVER 0) there is nothing of it. */
 #ifndef FK_BOARD_FIRMWARE_SERVER_H
 #define FK_BOARD_FIRMWARE_SERVER_H
 
 #include "board/firmware_internal.h"
-
-#ifndef FK_BOARD_SERVER
-#define FK_BOARD_SERVER 0
-#endif
 
 /* The heap of inbound TLS, bytes: two sessions that are open and the handshake of one of them. */
 #ifndef FK_BOARD_SERVER_HEAP_BYTES
 #define FK_BOARD_SERVER_HEAP_BYTES 20480
 #endif
 
-#if FK_BOARD_SERVER
+#if FK_SERVER
 
 /* Before the first log line. */
 void fk_firmware_server_init(void);

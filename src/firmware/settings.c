@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "kubelet/config_text.h"
+#include "kubelet/configmap.h"
 
 #define SCHEME "https://"
 #define LEASE_DEFAULT_S 40
@@ -11,7 +12,6 @@
 #define REPORT_DEFAULT_S 300
 #define PORT_DEFAULT 10250
 #define AUTH_CACHE_MAX_S 3600
-#define CONFIG_NAMESPACE_MAX 63
 
 const struct fk_setting fk_setting_table[] = {
     {FK_SETTING_SERVER, FK_SETTING_TEXT, false, true, "server", "https://HOST[:PORT]",
@@ -127,32 +127,6 @@ static int check_yes_no(const char *text, bool *yes, struct fk_writer *why) {
     return *yes || strcmp(text, "no") == 0 ? 0 : refuse(why, "must be yes or no", "");
 }
 
-/* A namespace is an RFC 1123 label, the name of a ConfigMap a subdomain. */
-static bool config_map_valid(struct fk_bytes ref) {
-    char part[FK_NODE_NAME_MAX + 1];
-    const uint8_t *slash = ref.len == 0 ? NULL : memchr(ref.p, '/', ref.len);
-    if (slash == NULL) return false;
-    const size_t len = (size_t)(slash - ref.p), name_len = ref.len - len - 1;
-    if (len > CONFIG_NAMESPACE_MAX || name_len > FK_NODE_NAME_MAX) return false;
-    memcpy(part, ref.p, len);
-    part[len] = '\0';
-    if (strchr(part, '.') != NULL || !fk_config_name_valid(part)) return false;
-    memcpy(part, slash + 1, name_len);
-    part[name_len] = '\0';
-    return fk_config_name_valid(part);
-}
-
-static int check_config_maps(const char *text, struct fk_writer *why) {
-    struct fk_bytes rest = fk_bytes_str(text), ref;
-    size_t count = 0;
-    bool good = true;
-    while (good && fk_config_text_item(&rest, &ref)) good = config_map_valid(ref) && ++count > 0;
-    if (good && count > 0 && count <= FK_CONFIGMAPS_MAX) return 0;
-    fk_put_str(why, "must be NAMESPACE/NAME with commas between, at most ");
-    fk_put_u64(why, FK_CONFIGMAPS_MAX);
-    return FK_E_CONFIG;
-}
-
 /* A wrong no is mended by whoever sees it, and soon: what is not allowed is asked for again no
  * later than by default. */
 static void remember_for(struct fk_settings *out, uint32_t ms) {
@@ -173,7 +147,7 @@ static int take_port_text(struct fk_settings *out, unsigned number, const char *
         return err;
     case FK_SETTING_API_SERVER_USER: out->api_server_user = text; return check_user(text, why);
     case FK_SETTING_OPEN_HEALTH: return check_yes_no(text, &out->open_health, why);
-    case FK_SETTING_CONFIG_MAP: out->config_maps = text; return check_config_maps(text, why);
+    case FK_SETTING_CONFIG_MAP: out->config_maps = text; return fk_configmaps_check(text, why);
     case FK_SETTING_AUTH_CACHE_S:
         err = check_seconds(text, 0, AUTH_CACHE_MAX_S, &value, why);
         remember_for(out, value * 1000);
