@@ -241,12 +241,12 @@ static int on_headers_complete(llhttp_t *parser) {
         if (old) return refuse(h, 400, "HTTP/1.0 has no transfer codings");
         if ((parser->flags & F_CHUNKED) == 0) return refuse_coding(h);
     }
-    parser->upgrade = 0; /* nobody here wants to; the request is answered as it stands */
     h->request.keep_alive = !old && llhttp_should_keep_alive(parser) != 0;
     const bool body = (parser->flags & F_CHUNKED) != 0 || parser->content_length > 0;
     return body ? begin_body(h) : 0;
 }
 
+/* Also of one that asks for an upgrade: it is shown as it stands, and llhttp begins anew. */
 static int on_message_complete(llhttp_t *parser) { return show(parser->data); }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */

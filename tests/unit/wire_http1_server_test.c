@@ -269,6 +269,32 @@ static void authorization(void **state) {
     EXPECT(rows);
 }
 
+/* No more of it than the token, while that is needed; and nothing once the answer begins, wherever
+ * in the buffer it was. */
+static void secrets_are_wiped(void **state) {
+    (void)state;
+    static struct client c;
+    begin(&c);
+    static const char basic[] = GET "Authorization: Basic secret\r\n\r\n";
+    assert_int_equal(fk_http1_feed(&c.http, fk_bytes_str(basic)), sizeof basic - 1);
+    assert_int_equal(c.http.state, FK_HTTP1_ASKED);
+    assert_false(holds(&c.http, "secret"));
+
+    char request[FK_HTTP1_BUF];
+    const int len =
+        snprintf(request, sizeof request, GET "Authorization: Bearer %01500dsecret\r\n\r\n", 0);
+    begin(&c);
+    assert_int_equal(fk_http1_feed(&c.http, fk_bytes(request, (size_t)len)), len);
+    assert_true(holds(&c.http, "secret"));
+    answer(&c, SIZE_MAX);
+    assert_false(holds(&c.http, "secret"));
+    begin(&c); /* amid the request */
+    assert_int_equal(fk_http1_feed(&c.http, fk_bytes(request, (size_t)len - 1)), len - 1);
+    assert_true(holds(&c.http, "secret"));
+    answer(&c, SIZE_MAX);
+    assert_false(holds(&c.http, "secret"));
+}
+
 /* One connection, one request after the other: nothing of the first is left in the second. */
 static void requests_one_after_the_other(void **state) {
     (void)state;
@@ -300,6 +326,8 @@ static void bodies(void **state) {
         {CHUNKED "0003\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", "POST /; "},
         {CHUNKED "0\r\nHost: x\r\nAuthorization: Bearer secret\r\n\r\n", "POST /; "}, /* trailers */
         {POST "Transfer-Encoding: \t CHUNKED \r\n\r\n0\r\n\r\n", "POST /; "},
+        {CHUNKED "0\r\nHost: a b\r\n\r\n", "POST /; "},
+        {"POST / HTTP/1.1\r\nHost: h \r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "POST /; "},
         {CHUNKED "0\r\n", "..."},
         {POST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", "POST / close"},
         {POST "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n", "POST / close"},
@@ -822,6 +850,7 @@ int main(void) {
         cmocka_unit_test(targets),
         cmocka_unit_test(hosts),
         cmocka_unit_test(authorization),
+        cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(requests_one_after_the_other),
         cmocka_unit_test(bodies),
         cmocka_unit_test(upgrades_are_ignored),
