@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -370,6 +371,10 @@ type wrong struct {
 	want          []int
 }
 
+// longest is no wrong request, but the longest that is none: it is refused for
+// want of a right, and the connection may go on.
+const longest = "the longest path"
+
 // smuggled would be read as a second request where one of two takes the first
 // to end earlier.
 const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -432,7 +437,7 @@ var smuggling = []wrong{
 }
 
 var oversize = []wrong{
-	{"the longest path", "GET /" + strings.Repeat("a", 511) + " HTTP/1.1\r\nHost: a\r\n\r\n", []int{401}},
+	{longest, "GET /" + strings.Repeat("a", 511) + " HTTP/1.1\r\nHost: a\r\n\r\n", []int{401}},
 	{"a path too long", "GET /" + strings.Repeat("a", 512) + " HTTP/1.1\r\nHost: a\r\n\r\n", []int{414}},
 	{"a query too long", "GET /pods?" + strings.Repeat("a", 60000) + " HTTP/1.1\r\nHost: a\r\n\r\n", []int{414}},
 	{"a path without end", "GET /" + strings.Repeat("a", 200000), []int{414}},
@@ -449,6 +454,8 @@ var oversize = []wrong{
 	{"a method too long", strings.Repeat("G", 100000) + " /pods HTTP/1.1\r\nHost: a\r\n\r\n", []int{400, 501}},
 	{"empty lines without end", strings.Repeat("\r\n", 50000) + get(""), []int{400, 401, 431}},
 }
+
+var statusLine = regexp.MustCompile(`(^|\n|\})HTTP/1\.1 [0-9]`)
 
 // TestWrongRequests: each has one answer that says what is wrong, and the
 // connection ends with it, so that no rest of it is taken for a request.
@@ -468,12 +475,12 @@ func TestWrongRequests(t *testing.T) {
 				t.Errorf("%s: %v", w.name, err)
 				continue
 			}
-			answers := strings.Count(answer, "HTTP/1.1 ")
+			answers := len(statusLine.FindAllString(answer, -1))
 			right := false
 			for _, status := range w.want {
 				right = right || strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", status))
 			}
-			if !right || answers != 1 || !closed {
+			if !right || answers != 1 || !closed && w.name != longest {
 				line, _, _ := strings.Cut(answer, "\r\n")
 				t.Errorf("%s: %q, %d answers, closed: %v; want one of %v", w.name, line, answers, closed, w.want)
 			}

@@ -55,7 +55,8 @@ func binary(t *testing.T) string {
 }
 
 func flags(s settings) []string {
-	args := []string{"--logging-format=json", "-v=4"}
+	// Without a port of their own: many of them are on this host.
+	args := []string{"--logging-format=json", "-v=4", "--port=0"}
 	add := func(name, value string) { args = append(args, "--"+name+"="+value) }
 	if s.Kubeconfig != "" {
 		add("kubeconfig", s.Kubeconfig)
