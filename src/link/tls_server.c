@@ -147,6 +147,10 @@ static void finish_handshake(struct fk_tls_session *s) {
 /* One message. 0 with state OPEN, 0 for later, or negative. */
 static int handshake(struct fk_tls_session *s) {
     const int ret = mbedtls_ssl_handshake_step(&s->ssl);
+    if (s->server->cfg.heap->failures != s->failures) {
+        /* Also where Mbed TLS went on: with a certificate that it had no memory to verify. */
+        return end(s, starved_of_memory(s));
+    }
     if (mbedtls_ssl_is_handshake_over(&s->ssl)) {
         finish_handshake(s);
         return 0;
@@ -204,7 +208,8 @@ static int receive(struct fk_tls_session *s, void *buf, size_t cap) {
     }
     for (int i = 0; i < IDLE_RECORDS_MAX; i++) {
         const int ret = mbedtls_ssl_read(&s->ssl, buf, at_most_int_max(cap));
-        if (ret <= 0 && !later(ret)) {
+        const bool empty = ret == 0 && s->under_err == 0; /* a record without content */
+        if (ret <= 0 && !empty && !later(ret)) {
             return end(s, reason(s, ret));
         }
         const int given = give_back(s);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <mbedtls/gcm.h>
+#include <mbedtls/hkdf.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/ssl.h>
 
@@ -66,6 +68,7 @@ struct client {
     mbedtls_x509_crt chain, server_ca;
     bool up, over, no_check;
     int err;
+    uint8_t secret[32]; /* TLS 1.3: of its application data */
     uint8_t got[32768];
     size_t got_len;
 };
@@ -90,6 +93,29 @@ static struct {
     uint8_t got[CLIENTS][32768];
     size_t got_len[CLIENTS];
 } w;
+
+/* Memory as link/crypto gives it, but that of the server runs out after allocs_left requests. */
+static void *failing_calloc(size_t count, size_t size) {
+    if (w.far) {
+        return fk_heap_calloc(&w.far_heap, count, size);
+    }
+    if (w.allocs_left == 0) {
+        w.heap.failures++;
+        return NULL;
+    }
+    w.allocs_left -= w.allocs_left != SIZE_MAX;
+    return fk_heap_calloc(&w.heap, count, size);
+}
+
+static void failing_free(void *p) {
+    const uintptr_t at = (uintptr_t)p, base = (uintptr_t)w.memory;
+    fk_heap_free(at >= base && at - base < HEAP_SIZE ? &w.heap : &w.far_heap, p);
+}
+
+/* For the rest of the test. */
+static void fail_allocations(void) {
+    (void)mbedtls_platform_set_calloc_free(failing_calloc, failing_free);
+}
 
 static int world_entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
@@ -197,6 +223,81 @@ static void client_down(unsigned i) {
     c->up = false;
 }
 
+/* ---- Records that Mbed TLS's client would not send ------------------------------------------ */
+
+/* The only suite that clients offer in version 1.3, so that records can be made here. */
+static const int suites[] = {MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+                             MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+                             MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, 0};
+
+static void note_secret(void *ctx, mbedtls_ssl_key_export_type type, const unsigned char *secret,
+                        size_t len, const unsigned char client_random[32],
+                        const unsigned char server_random[32], mbedtls_tls_prf_types prf) {
+    struct client *c = ctx;
+    (void)client_random, (void)server_random, (void)prf;
+    if (type == MBEDTLS_SSL_KEY_EXPORT_TLS1_3_CLIENT_APPLICATION_TRAFFIC_SECRET) {
+        assert_int_equal(len, sizeof c->secret);
+        memcpy(c->secret, secret, len);
+    }
+}
+
+/* HKDF-Expand-Label with an empty context, RFC 8446 7.1. */
+static void expand(const struct client *c, const char *label, uint8_t *out, size_t len) {
+    uint8_t info[32];
+    const size_t label_len = strlen(label);
+    info[0] = 0;
+    info[1] = (uint8_t)len;
+    info[2] = (uint8_t)label_len;
+    memcpy(info + 3, label, label_len);
+    info[3 + label_len] = 0;
+    assert_int_equal(mbedtls_hkdf_expand(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), c->secret,
+                                         sizeof c->secret, info, 4 + label_len, out, len),
+                     0);
+}
+
+/* A record of version 1.3 with that content (its type and padding behind it), into out. Its length.
+ */
+static size_t seal(struct client *c, uint8_t type, const uint8_t *content, size_t len,
+                   size_t padding, uint8_t *out) {
+    uint8_t key[16], nonce[12];
+    uint8_t *number = c->ssl.MBEDTLS_PRIVATE(cur_out_ctr);
+    const size_t body = len + 1 + padding;
+    expand(c, "tls13 key", key, sizeof key);
+    expand(c, "tls13 iv", nonce, sizeof nonce);
+    for (int i = 0; i < 8; i++) {
+        nonce[4 + i] ^= number[i];
+    }
+    for (int i = 7; i >= 0 && ++number[i] == 0; i--) {
+    }
+    memcpy(out, (const uint8_t[]){23, 3, 3, (uint8_t)((body + 16) >> 8), (uint8_t)(body + 16)}, 5);
+    memcpy(out + 5, content, len);
+    memset(out + 5 + len, 0, 1 + padding);
+    out[5 + len] = type;
+
+    struct fk_crypto_source *former = go_far();
+    mbedtls_gcm_context gcm;
+    mbedtls_gcm_init(&gcm);
+    assert_int_equal(mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 128), 0);
+    assert_int_equal(mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, body, nonce, sizeof nonce,
+                                               out, 5, out + 5, out + 5, 16, out + 5 + body),
+                     0);
+    mbedtls_gcm_free(&gcm);
+    come_back(former);
+    return 5 + body + 16;
+}
+
+static void send_raw(unsigned i, const uint8_t *bytes, size_t len) {
+    assert_int_equal(fk_pipe_send(mem_pipe_far(&w.links[i]), bytes, len), len);
+}
+
+#define SEALED_MAX 20000
+
+static void send_sealed(unsigned i, const uint8_t *content, size_t len, size_t padding) {
+    static uint8_t record[SEALED_MAX];
+    assert_true(len + padding + 32 <= sizeof record);
+    send_raw(i, record, seal(&w.clients[i], 23, content, len, padding, record));
+}
+
 static void load_chain(struct client *c) {
     const struct certs_id *ids[] = {c->leaf, c->intermediate};
     for (int i = 0; i < 2 && ids[i] != NULL; i++) {
@@ -215,6 +316,7 @@ static void client_configure(struct client *c) {
     mbedtls_ssl_conf_authmode(&c->conf, c->no_check ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                     : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_rng(&c->conf, certs_random, NULL);
+    mbedtls_ssl_conf_ciphersuites(&c->conf, suites);
     mbedtls_ssl_conf_min_tls_version(&c->conf, c->min);
     mbedtls_ssl_conf_max_tls_version(&c->conf, c->max);
     if (c->alpn[0] != NULL) {
@@ -234,6 +336,7 @@ static void client_up(unsigned i) {
     client_configure(c);
     assert_int_equal(mbedtls_ssl_setup(&c->ssl, &c->conf), 0);
     assert_int_equal(mbedtls_ssl_set_hostname(&c->ssl, "node.example"), 0);
+    mbedtls_ssl_set_export_keys_cb(&c->ssl, note_secret, c);
     mbedtls_ssl_set_bio(&c->ssl, &w.links[i], far_send, far_recv, NULL);
     come_back(former);
     c->up = true;
@@ -315,7 +418,7 @@ static int connect_now(unsigned i) {
     if (take_in(i) == 0) {
         pump(i);
     }
-    if (getenv("FK_TLS_TEST_LOG") != NULL) {
+    if (getenv("FK_TLS_TEST_LOG") != NULL && getenv("FK_TLS_TEST_LOG")[0] != 0) {
         print_message("%d, far %d: %s", w.err[i], -w.clients[i].err, w.lines);
     }
     return w.err[i];
@@ -383,6 +486,12 @@ static int world_setup(void **state) {
     w.lines[0] = '\0';
     memset(w.clients, 0, sizeof w.clients);
     memset(w.calling, 0, sizeof w.calling);
+    memset(w.err, 0, sizeof w.err);
+    struct fk_crypto_source *former = go_far();
+    fk_crypto_stop();
+    fk_crypto_use_heap(&w.far_heap); /* as a test may have changed it */
+    assert_int_equal(fk_crypto_start(), 0);
+    come_back(former);
     fk_heap_init(&w.heap, w.memory, HEAP_SIZE);
     world_knobs();
     return 0;
@@ -394,6 +503,7 @@ static void start(void) {
 }
 
 static void finish(void) {
+    w.allocs_left = SIZE_MAX;
     for (unsigned i = 0; i < CLIENTS; i++) {
         client_down(i);
     }
