@@ -93,6 +93,10 @@ static void begin(struct fk_watch *w) {
 }
 
 static void type_done(struct fk_watch *w) {
+    if (w->type != TYPE_NONE) { /* a second one */
+        garble(w);
+        return;
+    }
     for (uint8_t i = 0; i < sizeof type_names / sizeof type_names[0]; i++)
         if (strcmp(w->type_text, type_names[i]) == 0) w->type = (uint8_t)(TYPE_ADDED + i);
     if (w->type == TYPE_NONE) garble(w);

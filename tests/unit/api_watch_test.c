@@ -433,6 +433,26 @@ static void odd_frames_lead_to_a_list(void **state) {
     }
 }
 
+/* The object has begun by then: it must be known to be broken. */
+static void two_types_in_one_event(void **state) {
+    (void)state;
+    static const char *const seconds[] = {"\x0A\x05"
+                                          "ADDED",
+                                          "\x0A\x02v1",
+                                          "\x0A\x05"
+                                          "ERROR"};
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        struct fixture *f = begin_watching();
+        uint8_t two[40] = "\0\0\0\x20\x0A\x08MODIFIED";
+        memcpy(two + 14, seconds[i], strlen(seconds[i]));
+        feed(f, fk_bytes(two, 36), 1);
+        assert_true(f->w.over);
+        end(f, 200, FK_WATCH_FAILED);
+        heard(f, "{! ");
+        ask_list(f);
+    }
+}
+
 static void odd_lists_are_asked_for_again(void **state) {
     (void)state;
     const char *const data[] = {"k", "v", NULL};
@@ -513,6 +533,7 @@ int main(void) {
         cmocka_unit_test(what_finds_no_room_comes_again),
         cmocka_unit_test(odd_events_lead_to_a_list),
         cmocka_unit_test(odd_frames_lead_to_a_list),
+        cmocka_unit_test(two_types_in_one_event),
         cmocka_unit_test(odd_lists_are_asked_for_again),
         cmocka_unit_test(two_objects_in_a_list_are_none),
         cmocka_unit_test(timeouts_are_spread),
