@@ -24,6 +24,7 @@
 #define FK_AUTHN_MISSES 4
 #define FK_AUTHZ_ALLOWED 6
 #define FK_AUTHZ_DENIED 4
+#define FK_EVENTS_MAX 3
 #define FK_LOG_RING 1024
 #define FK_RECV_BUF 128 /* below it the handshake runs, the deepest stack of all */
 

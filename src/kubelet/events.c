@@ -199,12 +199,11 @@ static void make_request(struct fk_events *e, struct fk_event *v, struct fk_requ
         req->document = new_document;
         return;
     }
-    char name[FK_NODE_NAME_MAX + 1];
+    fk_request_make(req, FK_PATCH_MERGE, EVENTS "/", NULL, "");
     struct fk_writer w;
-    fk_writer_init(&w, name, sizeof name);
+    fk_writer_init(&w, req->path + strlen(EVENTS "/"), sizeof req->path - strlen(EVENTS "/"));
     put_name(e, &w);
     FK_ASSERT(fk_writer_finish(&w) == 0);
-    fk_request_make(req, FK_PATCH_MERGE, EVENTS, name, "");
     req->document = again_document;
 }
 
