@@ -29,6 +29,7 @@ type settings struct {
 	SelfSigned     bool // no certificate for the port
 	NoAPIServer    bool // nobody is always allowed
 	WithoutClients bool // no client CA
+	NoPort         bool
 }
 
 // quickLease is renewed every two and a half seconds: there is more to see.

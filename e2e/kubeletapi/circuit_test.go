@@ -73,6 +73,9 @@ func (c *circuit) provision(t *testing.T, n *node) {
 	if s.Remember != 0 {
 		more["auth-cache"] = strconv.Itoa(int(s.Remember.Seconds()))
 	}
+	if s.NoPort {
+		more["port"] = "0"
+	}
 	if s.OpenHealth {
 		more["anonymous-healthz"] = "yes"
 	}

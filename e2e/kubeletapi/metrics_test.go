@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -293,6 +294,41 @@ func TestPromtoolHasNothingToSay(t *testing.T) {
 			if said, err := command.CombinedOutput(); err != nil || len(said) > 0 {
 				t.Errorf("promtool check metrics on %s: %v\n%s\nof\n%s", path, err, said, text)
 			}
+		}
+	})
+}
+
+// told are series that every node has in /metrics, and those of boards.
+var told = []string{
+	"femtokubelet_build_info", "kubelet_node_name", "femtokubelet_uptime_seconds", "process_start_time_seconds",
+	"process_cpu_seconds_total", "femtokubelet_lease_renewals_total", "femtokubelet_lease_failures_total",
+	"femtokubelet_lease_longest_gap_seconds", "femtokubelet_apiserver_connected",
+	"femtokubelet_apiserver_connections_total", "rest_client_requests_total", "rest_client_request_duration_seconds_bucket",
+	"femtokubelet_loop_duration_seconds_bucket", "femtokubelet_heap_size_bytes", "femtokubelet_heap_free_bytes",
+	"femtokubelet_heap_low_water_bytes", "femtokubelet_heap_largest_free_bytes", "femtokubelet_heap_failures_total",
+	"femtokubelet_server_open_connections", "femtokubelet_server_connections_total", "femtokubelet_server_requests_total",
+	"femtokubelet_reviews_total",
+}
+
+var toldByBoards = []string{"stack", "led", "reset", "frames"}
+
+// TestMetricsTellAll that an operator was promised.
+func TestMetricsTellAll(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{})
+		text := n.asAPIServer(t).get(t, "/metrics")
+		for _, name := range told {
+			if !strings.Contains(text, "\n"+name+" ") && !strings.Contains(text, "\n"+name+"{") {
+				t.Errorf("no %s", name)
+			}
+		}
+		for _, part := range toldByBoards {
+			if k.name == "qemu" && !regexp.MustCompile(`(?m)^[a-z_]+`+part+`[a-z_]*[ {]`).MatchString(text) {
+				t.Errorf("nothing about %s in\n%s", part, text)
+			}
+		}
+		if strings.Contains(text, " -") || strings.Contains(text, "NaN") {
+			t.Errorf("a value that cannot be:\n%s", text)
 		}
 	})
 }

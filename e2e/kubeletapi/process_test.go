@@ -90,6 +90,9 @@ func (p *process) flags(t *testing.T, n *node) []string {
 	if !s.NoAPIServer {
 		add("api-server-user", apiServerUser)
 	}
+	if s.NoPort {
+		add("port", 0)
+	}
 	if s.OpenHealth {
 		args = append(args, "--anonymous-healthz")
 	}

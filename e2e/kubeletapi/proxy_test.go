@@ -1,10 +1,14 @@
 package kubeletapi
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestEveryEndpointThroughTheAPIServer is what kubectl get --raw and dashboards do.
@@ -80,5 +84,67 @@ func TestSummaryIsNeverZero(t *testing.T) {
 		if s.NodeName != n.name || s.CPU.UsageCoreNanoSeconds == 0 || s.Memory.WorkingSetBytes == 0 {
 			t.Errorf("%+v of %s", s, text)
 		}
+	})
+}
+
+// TestNodeTellsItsPort, and nothing of one that it has not.
+func TestNodeTellsItsPort(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{})
+		got, err := n.client.CoreV1().Nodes().Get(t.Context(), n.name, meta.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if port := got.Status.DaemonEndpoints.KubeletEndpoint.Port; port != 10250 {
+			t.Errorf("port %d", port)
+		}
+		off := n.world.newNode(t, k, settings{NoPort: true})
+		off.start(t)
+		if got, err = n.client.CoreV1().Nodes().Get(t.Context(), off.name, meta.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if port := got.Status.DaemonEndpoints.KubeletEndpoint.Port; port != 0 {
+			t.Errorf("without a port: %d", port)
+		}
+		if conn, err := n.lab.Dial("tcp4", off.address(t)); err == nil {
+			conn.Close()
+			t.Error("something listens")
+		}
+	})
+}
+
+// TestSelfSigned: until a certificate is issued the node makes one of its own,
+// for its name and address. The API server takes it.
+func TestSelfSigned(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		w := ourWorld(t)
+		n := readyNode(t, w, k, settings{SelfSigned: true})
+		text, err := w.KubectlContext(soon(t), "", "get", "--raw", "/api/v1/nodes/"+n.name+"/proxy/metrics/resource")
+		if err != nil || !strings.Contains(text, "node_memory_working_set_bytes") {
+			t.Errorf("%.200q, %v", text, err)
+		}
+		address := n.address(t)
+		raw, err := n.lab.Dial("tcp4", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := tls.Client(raw, n.tls(nil))
+		defer conn.Close()
+		if err := conn.HandshakeContext(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		host, _, _ := strings.Cut(address, ":")
+		certificate := conn.ConnectionState().PeerCertificates[0]
+		now := time.Now()
+		for _, name := range []string{n.name, host} {
+			if err := certificate.VerifyHostname(name); err != nil {
+				t.Error(err)
+			}
+		}
+		if now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+			t.Errorf("valid from %v to %v", certificate.NotBefore, certificate.NotAfter)
+		}
+		t.Logf("%v, %v, %v, %v to %v", certificate.Subject, certificate.DNSNames, certificate.IPAddresses,
+			certificate.NotBefore, certificate.NotAfter)
 	})
 }
