@@ -85,11 +85,17 @@ func (c *circuit) provision(t *testing.T, n *node) {
 	if !s.NoAPIServer {
 		more["api-server-user"] = apiServerUser
 	}
-	err := c.board.Provision(soon(t), board.Settings{
+	all := board.Settings{
 		Kubeconfig: n.kubeconfig(t, lab.ServerName), Name: n.name, More: more,
 		Server: fmt.Sprintf("https://%s:%d", lab.ServerName, n.apiPort),
-	})
-	if err != nil {
+	}
+	if !s.SelfSigned {
+		all.ServerCert, all.ServerKey = n.serving(t)
+	}
+	if !s.WithoutClients {
+		all.ClientCA = n.CAFile()
+	}
+	if err := c.board.Provision(soon(t), all); err != nil {
 		t.Fatal(err)
 	}
 }

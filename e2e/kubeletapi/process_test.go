@@ -85,7 +85,7 @@ func (p *process) flags(t *testing.T, n *node) []string {
 		add("tls-private-key-file", key)
 	}
 	if !s.WithoutClients {
-		add("client-ca-file", n.file(t, "client-ca.crt", n.CA().CertPEM))
+		add("client-ca-file", n.CAFile())
 	}
 	if !s.NoAPIServer {
 		add("api-server-user", apiServerUser)
