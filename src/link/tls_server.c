@@ -90,7 +90,9 @@ static int reason(const struct fk_tls_session *s, int ret) {
                "no random numbers fit for keys: a client is turned away", FK_INT("slot", s->slot));
         return FK_E_ENTROPY;
     }
-    if (s->server->cfg.heap->failures != s->failures) {
+    const bool no_slot = ret == MBEDTLS_ERR_SSL_ALLOC_FAILED || ret == MBEDTLS_ERR_PK_ALLOC_FAILED;
+    if (no_slot ||
+        s->server->cfg.heap->failures != s->failures) { /* PSA's key slots: memory, too */
         return starved_of_memory(s);
     }
     if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {

@@ -2,6 +2,7 @@
 #include "link_tls_server_world.h"
 
 #include <mbedtls/oid.h>
+#include <psa/crypto.h>
 
 #include "link/self_signed.h"
 
@@ -722,6 +723,58 @@ static void sessions_give_their_memory_back(void **state) {
     finish();
 }
 
+/* Takes key slots of PSA until `left` are left. */
+static size_t take_slots(psa_key_id_t *keys, size_t left) {
+    size_t n = 0;
+    struct fk_crypto_source *former = go_far();
+    psa_key_attributes_t attributes = PSA_KEY_ATTRIBUTES_INIT;
+    psa_set_key_type(&attributes, PSA_KEY_TYPE_HMAC);
+    while (psa_import_key(&attributes, (const uint8_t *)"key", 3, &keys[n]) == PSA_SUCCESS) {
+        n++;
+    }
+    for (; left > 0; left--) {
+        assert_int_equal(psa_destroy_key(keys[--n]), PSA_SUCCESS);
+    }
+    come_back(former);
+    return n;
+}
+
+static void give_slots(const psa_key_id_t *keys, size_t n) {
+    struct fk_crypto_source *former = go_far();
+    while (n > 0) {
+        assert_int_equal(psa_destroy_key(keys[--n]), PSA_SUCCESS);
+    }
+    come_back(former);
+}
+
+static void without_key_slots_a_client_is_turned_away(void **state) {
+    (void)state;
+    psa_key_id_t keys[MBEDTLS_PSA_KEY_SLOT_COUNT];
+    start();
+    assert_int_equal(connect_now(1), 0);
+    const uint32_t level = w.heap.used_bytes;
+    bool through = false;
+    for (size_t left = 0; !through && left < 10; left++) {
+        client_up(0);
+        client_step(0);
+        assert_int_equal(take_in(0), 0);
+        client_step(0);
+        const size_t taken = take_slots(keys, left);
+        server_step(0);
+        if (w.err[0] == 0) {
+            through = true;
+        } else {
+            assert_int_equal(w.err[0], FK_E_NOMEM);
+        }
+        give_slots(keys, taken);
+        assert_talks(1);
+        hang_up(0);
+        assert_int_equal(w.heap.used_bytes, level);
+    }
+    assert_true(through);
+    finish();
+}
+
 static void slow_readers_wait_in_their_record(void **state) {
     (void)state;
     fill_large();
@@ -1042,6 +1095,7 @@ int main(void) {
         T(memory_may_end_with_a_heap_of_any_size),
         T(without_random_numbers_nothing_leaves),
         T(sessions_give_their_memory_back),
+        T(without_key_slots_a_client_is_turned_away),
         T(slow_readers_wait_in_their_record),
         T(empty_records_do_not_hold_up_the_node),
         T(handshake_messages_behind_the_handshake_end_it),
