@@ -156,7 +156,9 @@ static void answer(struct client *c, uint32_t *random) {
 /* One request after the other; what came too early is offered again, as a kinder caller would. */
 static void serve(struct client *c, const uint8_t *data, size_t len, size_t largest) {
     uint32_t random = c->random;
+    static char buf[FK_HTTP1_BUF];
     fk_http1_begin(&c->http);
+    fk_http1_lend(&c->http, buf);
     c->count = 0;
     for (size_t at = 0; at < len;) {
         const size_t left = len - at;

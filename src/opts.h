@@ -52,8 +52,8 @@
 #endif
 
 /* Connections to us at once, count: those that ask regularly (API server, metrics-server,
- * Prometheus) and a spare one. Costs FK_HTTP1_BUF and some 900 bytes each, and of the server's heap
- * FK_SERVER_IN_BUF + FK_TLS_OUT_MAX + 1.5 KB while it is open. */
+ * Prometheus) and a spare one. Costs some 900 bytes each, and of the server's heap
+ * FK_SERVER_IN_BUF + FK_TLS_OUT_MAX + 1.5 KB while it is open, FK_HTTP1_BUF while it asks. */
 #ifndef FK_SERVER_CONNECTIONS
 #define FK_SERVER_CONNECTIONS 4
 #endif

@@ -20,6 +20,17 @@ static bool between_requests(const struct fk_conn *c) {
     return c->state == FK_CONN_OPEN && c->http.state == FK_HTTP1_IDLE;
 }
 
+/* A request holds its buffer from its first byte until its answer is out. */
+static bool borrow(struct fk_server *s, struct fk_conn *c) {
+    void *buf = fk_heap_alloc(s->setup.heap, FK_HTTP1_BUF);
+    fk_http1_lend(&c->http, buf);
+    return buf != NULL;
+}
+
+static void give_back(struct fk_server *s, struct fk_conn *c) {
+    fk_heap_free(s->setup.heap, fk_http1_give_back(&c->http));
+}
+
 /* The pipe and its memory go at once; the token that a review reads goes with that review. */
 static void hang_up(struct fk_server *s, struct fk_conn *c, uint64_t now_ms) {
     const bool asks =
@@ -32,7 +43,7 @@ static void hang_up(struct fk_server *s, struct fk_conn *c, uint64_t now_ms) {
         go(c, FK_CONN_LEFT, now_ms);
         return;
     }
-    fk_http1_begin(&c->http); /* wipes */
+    give_back(s, c);
     go(c, FK_CONN_FREE, now_ms);
 }
 
@@ -290,6 +301,16 @@ static void begin_request(struct fk_server *s, struct fk_conn *c, struct fk_now 
 /* ---- bytes -------------------------------------------------------------------------------------
  */
 
+/* No memory for a request. It is not even read: the client may say it again. */
+static void turn_away(struct fk_server *s, struct fk_conn *c, uint64_t now_ms) {
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                               "Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    s->house.turned_away++;
+    s->house.served[FK_SERVED_5XX]++;
+    (void)fk_pipe_send(pipe_of(s, c), text, sizeof text - 1);
+    hang_up(s, c, now_ms);
+}
+
 /* True: something was done. */
 static bool receive(struct fk_server *s, struct fk_conn *c, struct fk_now now) {
     uint8_t buf[FK_RECV_BUF];
@@ -299,9 +320,13 @@ static bool receive(struct fk_server *s, struct fk_conn *c, struct fk_now now) {
         return true;
     }
     if (got == 0) return false;
-    if (between_requests(c)) {
-        c->since_ms = now.mono_ms; /* its first byte */
+    if (c->http.state == FK_HTTP1_IDLE) { /* its first byte */
+        c->since_ms = now.mono_ms;
         c->early = false;
+        if (!borrow(s, c)) {
+            turn_away(s, c, now.mono_ms);
+            return true;
+        }
     }
     const size_t taken = fk_http1_feed(&c->http, fk_bytes(buf, (size_t)got));
     c->early = c->early || taken < (size_t)got;
@@ -335,6 +360,7 @@ static bool carry_on(struct fk_server *s, struct fk_conn *c, struct fk_now now) 
         return true;
     }
     if (c->http.state == FK_HTTP1_IDLE) {
+        give_back(s, c);
         go(c, FK_CONN_OPEN, now.mono_ms);
         return true;
     }
@@ -382,7 +408,7 @@ static bool step(struct fk_server *s, struct fk_conn *c, struct fk_now now) {
     case FK_CONN_ANSWERING: return carry_on(s, c, now);
     case FK_CONN_LEFT:
         if (!fk_authn_forget(&s->authn, c->http.request.token)) return false;
-        fk_http1_begin(&c->http);
+        give_back(s, c);
         go(c, FK_CONN_FREE, now.mono_ms);
         return true;
     }

@@ -6,11 +6,13 @@
 #ifndef FK_KUBELET_SERVER_H
 #define FK_KUBELET_SERVER_H
 
+#include "base/heap.h"
 #include "kubelet/endpoints.h"
 #include "listener.h"
 
 struct fk_server_setup {
     struct fk_listener listener; /* TLS */
+    struct fk_heap *heap;        /* for FK_HTTP1_BUF bytes of each request, while it is under way */
     const struct fk_log *log;
     fk_sha256 sha256;
     const struct fk_configmaps *configmaps; /* NULL: none */

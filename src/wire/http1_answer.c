@@ -66,12 +66,12 @@ void fk_http1_answer(struct fk_http1 *h, const struct fk_http1_answer *a) {
     if (bodiless) h->flags |= FK_HTTP1_FILLED | FK_HTTP1_DONE;
     if (h->refused != 413) h->seen = 0;
     h->request = (struct fk_http1_request){.path = "/", .query = "", .token = ""};
-    memset(h->buf, 0, sizeof h->buf); /* the token */
+    memset(h->buf, 0, FK_HTTP1_BUF); /* the token */
     h->items = a->items;
     h->ctx = a->ctx;
     h->cursor = 0;
     struct fk_writer w;
-    fk_writer_init(&w, h->buf, sizeof h->buf);
+    fk_writer_init(&w, h->buf, FK_HTTP1_BUF);
     put_head(h, a, &w);
     h->sent = 0;
     h->len = (uint16_t)fk_writer_kept(&w);
@@ -109,8 +109,8 @@ static void fill(struct fk_http1 *h) {
     const size_t head = chunked ? CHUNK_HEAD : 0, tail = chunked ? CHUNK_TAIL : 0;
     size_t at = h->len;
     h->flags |= FK_HTTP1_FILLED;
-    if (at + head + tail <= sizeof h->buf) {
-        const size_t end = put_items(h, at + head, sizeof h->buf - tail);
+    if (at + head + tail <= FK_HTTP1_BUF) {
+        const size_t end = put_items(h, at + head, FK_HTTP1_BUF - tail);
         const size_t size = end - at - head;
         if (size > 0 && chunked) {
             put_size(h->buf + at, size);

@@ -122,7 +122,7 @@ static bool one_word(struct fk_http1 *h, const char *at, size_t len, bool host) 
 
 static int take_authorization(struct fk_http1 *h, const char *at, size_t len) {
     if (h->sent == 0) h->sent = h->len;
-    if (len >= sizeof h->buf - h->len) return refuse(h, 431, "the bearer token is too long");
+    if (len >= (size_t)FK_HTTP1_BUF - h->len) return refuse(h, 431, "the bearer token is too long");
     memcpy(h->buf + h->len, at, len);
     h->len = (uint16_t)(h->len + len);
     return 0;
@@ -278,6 +278,15 @@ void fk_http1_idle(struct fk_http1 *h) {
 void fk_http1_begin(struct fk_http1 *h) {
     memset(h, 0, sizeof *h);
     fk_http1_idle(h);
+}
+
+void fk_http1_lend(struct fk_http1 *h, void *buf) { h->buf = buf; }
+
+void *fk_http1_give_back(struct fk_http1 *h) {
+    char *buf = h->buf;
+    if (buf != NULL) memset(buf, 0, FK_HTTP1_BUF);
+    h->buf = NULL;
+    return buf;
 }
 
 static bool is_method_char(uint8_t c) {

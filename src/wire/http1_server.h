@@ -84,11 +84,17 @@ struct fk_http1 {
     uint16_t len, sent; /* of buf; while reading, sent is where the header's value begins */
     uint16_t flags;
     uint8_t names, name_at; /* which names the header's may still be, and how much of it was seen */
-    char buf[FK_HTTP1_BUF];
+    char *buf;              /* lent */
 };
 
 /* A new connection. Wipes, so call it at a connection's end as well. */
-void fk_http1_begin(struct fk_http1 *h);
+void fk_http1_begin(struct fk_http1 *h); /* a new connection, without a buffer */
+
+/* FK_HTTP1_BUF bytes, which feed and answer need: the caller's, until fk_http1_give_back, in IDLE
+ * or when the connection ends. That wipes them, and returns them (NULL: there were none). So a
+ * connection that idles holds no such memory. */
+void fk_http1_lend(struct fk_http1 *h, void *buf);
+void *fk_http1_give_back(struct fk_http1 *h);
 
 /* FK_HTTP1_HEAD_MAX counts a request's bytes up to and with the blank line, FK_HTTP1_TARGET_MAX its
  * target with whatever stands before the path, FK_HTTP1_BODY_MAX the body as sent, chunk sizes and

@@ -15,7 +15,9 @@ static struct fk_http1 http;
 static void ask(const char *target) {
     static const char request[] = "GET / HTTP/1.1\r\nHost: board-1\r\n\r\n";
     assert_int_equal(house_ask(&h, target), 200);
+    static char buf[FK_HTTP1_BUF];
     fk_http1_begin(&http);
+    fk_http1_lend(&http, buf);
     assert_int_equal(fk_http1_feed(&http, fk_bytes(request, sizeof request - 1)),
                      sizeof request - 1);
     assert_int_equal(http.state, FK_HTTP1_ASKED);

@@ -20,6 +20,8 @@ struct world {
     uint64_t now_ms;
     struct fk_node node;
     struct fk_server server;
+    struct fk_heap heap;
+    _Alignas(8) uint8_t memory[SLOTS * (FK_HTTP1_BUF + 64)];
     unsigned waiting, taken;
     int open_err;
     struct mem_pipe pipes[SLOTS];
@@ -139,8 +141,10 @@ static void begin(bool open_health) {
     assert_int_equal(fk_node_init(&w.node, &node), 0);
     w.node.client.state = FK_LINK_UP; /* never stepped: its requests are answered by hand */
     for (unsigned i = 0; i < SLOTS; i++) mem_pipe_init(&w.pipes[i]);
+    fk_heap_init(&w.heap, w.memory, sizeof w.memory);
     const struct fk_server_setup setup = {
         .listener = {&listener_ops, NULL, SLOTS},
+        .heap = &w.heap,
         .log = &duty_case_log,
         .sha256 = digest,
         .always_allowed = "apiserver",
@@ -555,6 +559,44 @@ static void a_connection_that_cannot_be_held_is_turned_away(void **state) {
     assert_int_not_equal(status_of(w.taken), 0);
 }
 
+static void without_memory_a_request_is_refused_and_not_read(void **state) {
+    (void)state;
+    begin(true);
+    unsigned slots[2];
+    for (unsigned i = 0; i < 2; i++) put(slots[i] = connect(), "GET /hea");
+    void *rest = fk_heap_alloc(&w.heap, FK_HTTP1_BUF); /* what a handshake might hold */
+    const unsigned c = connect();
+    get(c, "/healthz", NULL);
+    assert_int_equal(status_of(c), 503);
+    assert_non_null(strstr(w.reply[c], "Retry-After: 1\r\n"));
+    assert_true(w.ended[c]);
+    assert_int_equal(w.server.house.turned_away, 1);
+    fk_heap_free(&w.heap, rest);
+    put(slots[0], "lthz HTTP/1.1\r\nHost: n\r\n\r\n"); /* the others go on */
+    assert_int_not_equal(status_of(slots[0]), 0);
+    get(connect(), "/healthz", NULL);
+    assert_int_not_equal(status_of(w.taken), 503);
+}
+
+/* A connection that idles holds none, nor one that has ended, whatever became of its request. */
+static void memory_is_held_by_requests_alone(void **state) {
+    (void)state;
+    begin(true);
+    unsigned c = connect();
+    assert_int_equal(w.heap.used_bytes, 0);
+    put(c, "G");
+    assert_true(w.heap.used_bytes >= FK_HTTP1_BUF);
+    put(c, "ET /healthz HTTP/1.1\r\nHost: n\r\n\r\n");
+    assert_int_equal(w.heap.used_bytes, 0);
+    put(c, "GET /pods HTTP/1.1\r\nHost: n\r\nAuthorization: Bearer t\r\n\r\n");
+    assert_true(w.heap.used_bytes > 0);
+    answer_token(NULL);
+    assert_int_equal(w.heap.used_bytes, 0);
+    put(c, "GET /x");
+    leave(c);
+    assert_int_equal(w.heap.used_bytes, 0);
+}
+
 static void many_come_and_go(void **state) {
     (void)state;
     begin(true);
@@ -585,6 +627,8 @@ int main(void) {
         cmocka_unit_test(one_that_does_not_read_is_left),
         cmocka_unit_test(pipelining_ends_with_the_first_answer),
         cmocka_unit_test(a_connection_that_cannot_be_held_is_turned_away),
+        cmocka_unit_test(without_memory_a_request_is_refused_and_not_read),
+        cmocka_unit_test(memory_is_held_by_requests_alone),
         cmocka_unit_test(many_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
