@@ -7,11 +7,26 @@
 #endif
 #if FK_TLS_SERVER
 #define FK_TLS_KEY_SLOTS 24
+#define FK_REQUESTS_MAX 3
+#define FK_REPLY_WINDOW 576
 #endif
 
 #include "boards/small_opts.h"
 
 #define FK_STORE_PAGE_MAX 64 /* what flash_file.c programs at once */
+
+/* The kubelet's port, for three that ask regularly: API server, metrics-server, Prometheus. A
+ * record of 1 KB is held at once; a larger one, such as a request with a token, makes the buffer
+ * grow for its while. The heap has room for three of them, one amid its handshake (12,192), and a
+ * tenth. */
 #define FK_SERVER_CONNECTIONS 3
+#define FK_SERVER_IN_BUF 1024
+#define FK_BOARD_SERVER_HEAP_BYTES 13568
+
+/* A token of 1.3 KB and a path. */
+#define FK_HTTP1_BUF 1536
+
+/* Those of Prometheus and metrics-server have some 160 bytes. */
+#define FK_USER_MAX 224
 
 #endif
