@@ -16,11 +16,9 @@
 #endif
 #define FK_H2_DECODE_TABLE 1024
 #define FK_H2_ENCODE_TABLE 512
-#ifndef FK_REQUESTS_MAX /* with a port: a watch as well; the last slot is the Lease's */
-#define FK_REQUESTS_MAX 2
+#define FK_REQUESTS_MAX 2 /* the Lease's, and one for all else; watches have slots of their own */
 #define FK_REPLY_WINDOW 640
-#endif
-#define FK_ERROR_BODY_MAX FK_REPLY_WINDOW
+#define FK_ERROR_BODY_MAX 640
 #define FK_SEND_BUF 1024
 #define FK_AUTHN_HITS 3 /* 346 bytes each; API server, metrics-server, Prometheus */
 #define FK_AUTHN_MISSES 4
