@@ -6,7 +6,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deps build firmware demo demo-board test run fuzz bench size fmt check clean e2e \
-	release debug clang-debug qemu qemu-m0plus qemu-32k qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
+	release debug clang-debug qemu qemu-m0plus qemu-32k qemu-no-server qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
 	check-machine
 
 GO := $(CURDIR)/tools/go
@@ -57,7 +57,7 @@ fuzz: setup deps ## each fuzzer for FUZZ_SECONDS (60); findings stay in build/fu
 	        build/fuzz/work/$$name fuzz/corpus/$$name; \
 	done
 
-bench: release qemu qemu-m0plus ## all figures with their bounds; DOCS=yes writes docs/figures.md
+bench: release qemu qemu-no-server qemu-m0plus ## all figures with their bounds; DOCS=yes writes docs/figures.md
 	@tools/bench $(if $(DOCS),--docs) $(if $(SPAN),--span $(SPAN)) $(BENCH)
 
 size: qemu qemu-m0plus qemu-modules qemu-m0plus-modules ## where a board's flash and RAM go; DOCS=yes writes docs/budget.md

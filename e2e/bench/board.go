@@ -35,6 +35,9 @@ type trial struct {
 	shift   *int
 	proxy   *wire.Proxy // nil: straight to the API server
 	more    map[string]string
+
+	clientCA string   // of the board's own port; empty: none
+	network  []string // QEMU's arguments; empty: its user network
 }
 
 // up provisions a board and waits until it has renewed its Lease.
@@ -43,7 +46,7 @@ func (t *trial) up(ctx context.Context) (b *board.Board, end func(), err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err = board.New(dir, board.Options{Image: t.image, Shift: t.shift})
+	b, err = board.New(dir, board.Options{Image: t.image, Shift: t.shift, Network: t.network})
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -69,7 +72,7 @@ func (t *trial) boot(ctx context.Context, b *board.Board) error {
 	if err := b.Start(); err != nil {
 		return err
 	}
-	settings := board.Settings{Kubeconfig: kubeconfig, Name: t.name, More: t.more}
+	settings := board.Settings{Kubeconfig: kubeconfig, Name: t.name, ClientCA: t.clientCA, More: t.more}
 	if err := b.Provision(ctx, settings); err != nil {
 		return err
 	}
@@ -263,7 +266,7 @@ func (t *trial) wire(ctx context.Context, d time.Duration) ([]figure, error) {
 
 // runBoards measures boards in QEMU, one after the other where instructions are
 // counted, so that they do not disturb each other.
-func runBoards(image, m0 string, sample time.Duration) error {
+func runBoards(image, port, m0 string, sample time.Duration) error {
 	ctx := context.Background()
 	c, err := cluster.Start(ctx, cluster.Options{})
 	if err != nil {
@@ -290,6 +293,13 @@ func runBoards(image, m0 string, sample time.Duration) error {
 		func(ctx context.Context) ([]figure, error) {
 			return (&trial{name: "bench-wire", image: image, cluster: c}).wire(ctx, sample)
 		},
+	}
+	if port != "" {
+		in, err := newInbound(port, c, &shift)
+		if err != nil {
+			return err
+		}
+		works = append(works, in.measure)
 	}
 	if m0 != "" {
 		works = append(works, func(ctx context.Context) ([]figure, error) {

@@ -35,12 +35,13 @@ func main() {
 	program := flag.String("femtokubelet", "../build/release/femtokubelet", "the node to measure")
 	sample := flag.Duration("sample", 100*time.Second, "how long each kind of request is sampled")
 	span := flag.Duration("span", 0, "also watch a node with its default periods for so long, after its first half minute")
-	image := flag.String("board", "", "measure this firmware instead, in QEMU")
+	image := flag.String("board", "", "measure this firmware instead, in QEMU: one without a port of its own")
+	port := flag.String("port", "", "with -board: the firmware with a port of its own")
 	m0 := flag.String("m0plus", "", "with -board: the firmware of Cortex-M0+ code")
 	flag.Parse()
 	work := func() error { return run(*program, *sample, *span) }
 	if *image != "" {
-		work = func() error { return runBoards(*image, *m0, *sample) }
+		work = func() error { return runBoards(*image, *port, *m0, *sample) }
 	}
 	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
