@@ -119,8 +119,8 @@ func (in *inbound) measure(ctx context.Context) ([]figure, error) {
 	}
 	return []figure{
 		{"server_node_heap_peak_bytes", s["heap-peak"], "B"},
-		{"server_heap_peak_bytes", s["server-heap-peak"], "B"},
-		{"server_heap_open_bytes", s["server-heap-used"], "B"},
+		{"server_heap_peak_bytes", s["port-heap-peak"], "B"},
+		{"server_heap_open_bytes", s["port-heap-used"], "B"},
 		{"server_stack_peak_bytes", s["stack-peak"], "B"},
 		{"metrics_scrape_instructions", each * perMicrosecond, "instructions"},
 	}, nil
