@@ -54,13 +54,27 @@ static const char *ref_text(const struct fk_configmap *m, char *text, size_t cap
 }
 #define REF_TEXT (2 * (SHOWN_MAX + 3) + 2)
 
-static void say(struct fk_configmap *m, const char *before, const char *behind) {
+static void say(struct fk_configmap *m, const char *before) {
     struct fk_writer w;
     fk_writer_init(&w, m->why, sizeof m->why);
     fk_put_str(&w, before);
     put_ref(m, &w);
-    fk_put_str(&w, behind);
     (void)fk_writer_finish(&w);
+}
+
+/* Says in an Event why the last change was refused. */
+static void tell(struct fk_configmap *m, struct fk_now now) {
+    char text[FK_MESSAGE_MAX];
+    struct fk_writer w;
+    if (!m->news) return;
+    fk_writer_init(&w, text, sizeof text);
+    put_ref(m, &w);
+    fk_put_str(&w, ": ");
+    fk_put_str(&w, m->why);
+    (void)fk_writer_finish(&w);
+    m->news = false;
+    if (m->house->events != NULL)
+        fk_events_tell(m->house->events, now, true, "ConfigMapRefused", text);
 }
 
 /* ---- options ---------------------------------------------------------------------------------
@@ -173,6 +187,7 @@ static void changed(void *ctx, const char *uid, const char *resource_version) {
     const bool same =
         strcmp(uid, m->uid) == 0 && strcmp(resource_version, m->resource_version) == 0;
     m->house->parsing = NULL;
+    tell(m, m->house->stepped); /* of the one before, as why will be another's */
     if (!same && !fk_configmap_parse_good(&m->house->parse)) {
         refuse(m, version_crc(uid, resource_version));
         return;
@@ -187,15 +202,19 @@ static void changed(void *ctx, const char *uid, const char *resource_version) {
 /* What the object set is the setting's own value again; what it wrote stays. */
 static void gone(void *ctx) {
     struct fk_configmap *m = ctx;
+    tell(m, m->house->stepped);
     if (m->uid[0] != '\0') {
         m->set = 0;
         m->uid[0] = m->resource_version[0] = '\0';
         m->house->dirty = true;
         merge_options(m->house);
     }
+    const bool known = m->state == FK_CONFIGMAP_ABSENT;
     m->state = FK_CONFIGMAP_ABSENT;
     m->refused_crc = 0;
-    say(m, "there is no ConfigMap ", "");
+    say(m, "there is no ConfigMap ");
+    if (!known)
+        fk_log(m->house->env.log, FK_INFO, m->why, FK_STR("options", "those of the settings"));
 }
 
 static const struct fk_watch_ops watch_ops = {begin, piece, changed, broken, gone};
@@ -224,11 +243,12 @@ static void body(void *owner, struct fk_bytes bytes) {
 
 /* Whoever runs the cluster has to grant it; what is applied stays until then. */
 static uint32_t denied(struct fk_configmap *m) {
-    const struct fk_configmaps *c = m->house;
+    struct fk_configmaps *c = m->house;
     const bool first = m->denied.next_ms == 0;
     const uint32_t wait_ms = fk_backoff_next(&m->denied, c->env.rng);
+    tell(m, c->stepped);
     m->state = FK_CONFIGMAP_ABSENT;
-    say(m, "no right to get, list and watch ConfigMap ", "");
+    say(m, "no right to get, list and watch ConfigMap ");
     fk_log(c->env.log, first ? FK_WARN : FK_DEBUG, m->why, FK_STR("node", c->env.config->name),
            FK_STR("advice", "bind a Role with these verbs to the user system:node:<name>"),
            FK_INT("retry_ms", wait_ms));
@@ -261,18 +281,6 @@ const struct fk_duty_ops fk_configmap_ops = {due, request};
 /* ---- what the port hears ---------------------------------------------------------------------
  */
 
-static void tell(struct fk_configmaps *c, struct fk_configmap *m, struct fk_now now) {
-    char text[FK_MESSAGE_MAX];
-    struct fk_writer w;
-    fk_writer_init(&w, text, sizeof text);
-    put_ref(m, &w);
-    fk_put_str(&w, ": ");
-    fk_put_str(&w, m->why);
-    (void)fk_writer_finish(&w);
-    m->news = false;
-    if (c->events != NULL) fk_events_tell(c->events, now, true, "ConfigMapRefused", text);
-}
-
 static void apply_options(struct fk_configmaps *c, struct fk_now now) {
     c->apply = false;
     if (c->port.ops->apply != NULL) c->port.ops->apply(c->port.ctx, &c->options);
@@ -294,10 +302,10 @@ static void keep(struct fk_configmaps *c, struct fk_now now) {
 }
 
 bool fk_configmaps_step(struct fk_configmaps *c, struct fk_now now) {
+    c->stepped = now;
     if (fk_configmaps_due(c) > now.mono_ms) return false;
     if (c->apply) apply_options(c, now);
-    for (uint8_t i = 0; i < c->count; i++)
-        if (c->all[i].news) tell(c, &c->all[i], now);
+    for (uint8_t i = 0; i < c->count; i++) tell(&c->all[i], now);
     if (may_keep(c) && c->keep_ms <= now.mono_ms) keep(c, now);
     return true;
 }
@@ -378,6 +386,7 @@ void fk_configmaps_init(struct fk_configmaps *c, const struct fk_duty_env *env,
     c->port = *port;
     c->events = events;
     c->defaults = c->options = *defaults;
+    c->stepped.wall_us = FK_WALL_UNKNOWN;
     struct fk_bytes list = fk_bytes_str(refs);
     while (list.len > 0 && c->count < FK_CONFIGMAPS_MAX) {
         struct fk_configmap *m = &c->all[c->count++];

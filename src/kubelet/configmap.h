@@ -25,8 +25,9 @@
 #define FK_CONFIGMAP_KEEP_MS 5000
 #define FK_CONFIGMAP_KEEP_FAILED_MS 60000
 
-/* Without the right to read an object: how often to ask, ms; twice as long each time. */
-#define FK_CONFIGMAP_DENIED_MIN_MS 5000
+/* Without the right to read an object: how often to ask, ms; twice as long each time. An API server
+ * that is starting denies, too. */
+#define FK_CONFIGMAP_DENIED_MIN_MS 1000
 #define FK_CONFIGMAP_DENIED_MAX_MS 120000
 
 /* "NAMESPACE/NAME" of an object, bytes: what fits the path of a watch. */
@@ -78,6 +79,7 @@ struct fk_configmaps {
     bool dirty;                   /* what is kept is not what is */
     bool apply;                   /* the port is to hear of options */
     uint32_t turns;               /* counts changes */
+    struct fk_now stepped;        /* the last step's */
     uint64_t keep_ms;             /* the next write, not before this */
     struct fk_status *status;     /* NULL: not attached */
     struct fk_configmap *parsing; /* whose change is arriving; NULL: nobody's */
