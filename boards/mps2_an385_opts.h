@@ -7,8 +7,6 @@
 #endif
 #if FK_TLS_SERVER
 #define FK_TLS_KEY_SLOTS 24
-#define FK_REQUESTS_MAX 3
-#define FK_REPLY_WINDOW 576
 #endif
 
 #include "boards/small_opts.h"
