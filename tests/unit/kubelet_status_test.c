@@ -351,6 +351,29 @@ static void without_a_clock_nothing_is_said(void **state) {
     assert_non_null(strstr(f.d.document, "nodeInfo"));
 }
 
+/* As a ConfigMap may ask for: a shorter period counts at once, a longer one from the next judgement
+ * on. */
+static void the_period_may_change(void **state) {
+    (void)state;
+    struct fixture f;
+    begin_reported(&f);
+    assert_int_equal(fk_status_ops.due(&f.status), f.d.now.mono_ms + 10000);
+    duty_case_pass(&f.d, 1000);
+    fk_status_set_period(&f.status, f.d.now, 2000);
+    assert_int_equal(fk_status_ops.due(&f.status), f.d.now.mono_ms + 2000);
+    duty_case_pass(&f.d, 2000);
+    assert_false(duty_case_ask(&f.d)); /* judged: nothing to say */
+    assert_int_equal(fk_status_ops.due(&f.status), f.d.now.mono_ms + 2000);
+    fk_status_set_period(&f.status, f.d.now, 60000);
+    assert_int_equal(fk_status_ops.due(&f.status), f.d.now.mono_ms + 2000);
+    duty_case_pass(&f.d, 2000);
+    assert_false(duty_case_ask(&f.d));
+    assert_int_equal(fk_status_ops.due(&f.status), f.d.now.mono_ms + 60000);
+    begin(&f);
+    fk_status_set_period(&f.status, f.d.now, 2000); /* before there is a Node */
+    assert_true(fk_status_ops.due(&f.status) == FK_NEVER);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_everything_at_first),
@@ -370,6 +393,7 @@ int main(void) {
         cmocka_unit_test(a_refused_annotation_waits_for_the_next_report),
         cmocka_unit_test(looked_at_again_while_annotating),
         cmocka_unit_test(without_a_clock_nothing_is_said),
+        cmocka_unit_test(the_period_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
