@@ -9,6 +9,12 @@
 /* With FK_TLS_SERVER 0 Mbed TLS does not even declare its server's side. */
 #if FK_TLS_SERVER
 
+/* What can be under way at once: four keys for each connection amid its handshake, ours to the API
+ * server included, whose keys must never be missing; our two own ones, one that has been replaced,
+ * and two within a call. */
+_Static_assert(MBEDTLS_PSA_KEY_SLOT_COUNT >= 4 * (FK_SERVER_CONNECTIONS + 1) + 5,
+               "FK_TLS_KEY_SLOTS is too small for FK_SERVER_CONNECTIONS");
+
 /* ---- Identities ----------------------------------------------------------------------------- */
 
 struct fk_tls_identity *fk_tls_identity_new(void) {
