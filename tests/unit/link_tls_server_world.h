@@ -1,5 +1,6 @@
-/* For link_tls_server_test.c: the server under test over pipes in memory, and Mbed TLS clients at
- * their far ends. The server has a heap of its own; clients and certificates have another. */
+/* For link_tls_server_*_test.c and link_tls_peer_test.c: the server under test over pipes in
+ * memory, and Mbed TLS clients at their far ends. The server has a heap of its own; clients and
+ * certificates have another. */
 #ifndef TESTS_UNIT_LINK_TLS_SERVER_WORLD_H
 #define TESTS_UNIT_LINK_TLS_SERVER_WORLD_H
 
@@ -37,12 +38,12 @@ static struct {
     size_t server_key_len;
 } id;
 
-static void issue(struct certs_id *out, struct certs_spec spec, struct certs_id *by) {
+static inline void issue(struct certs_id *out, struct certs_spec spec, struct certs_id *by) {
     certs_key(out, CERTS_P256);
     certs_issue(out, &spec, by);
 }
 
-static void make_identities(void) {
+static inline void make_identities(void) {
     issue(&id.ca, (struct certs_spec){.subject = "CN=kubernetes-ca", .ca = true}, NULL);
     issue(&id.other_ca, (struct certs_spec){.subject = "CN=other", .ca = true}, NULL);
     issue(&id.same_name_ca, (struct certs_spec){.subject = "CN=kubernetes-ca", .ca = true}, NULL);
@@ -95,7 +96,7 @@ static struct {
 } w;
 
 /* Memory as link/crypto gives it, but that of the server runs out after allocs_left requests. */
-static void *failing_calloc(size_t count, size_t size) {
+static inline void *failing_calloc(size_t count, size_t size) {
     if (w.far) {
         return fk_heap_calloc(&w.far_heap, count, size);
     }
@@ -107,17 +108,17 @@ static void *failing_calloc(size_t count, size_t size) {
     return fk_heap_calloc(&w.heap, count, size);
 }
 
-static void failing_free(void *p) {
+static inline void failing_free(void *p) {
     const uintptr_t at = (uintptr_t)p, base = (uintptr_t)w.memory;
     fk_heap_free(at >= base && at - base < HEAP_SIZE ? &w.heap : &w.far_heap, p);
 }
 
 /* For the rest of the test. */
-static void fail_allocations(void) {
+static inline void fail_allocations(void) {
     (void)mbedtls_platform_set_calloc_free(failing_calloc, failing_free);
 }
 
-static int world_entropy(void *ctx, void *buf, size_t len) {
+static inline int world_entropy(void *ctx, void *buf, size_t len) {
     (void)ctx;
     if (w.entropy_left == 0) {
         return FK_E_ENTROPY;
@@ -126,13 +127,13 @@ static int world_entropy(void *ctx, void *buf, size_t len) {
     return certs_entropy(NULL, buf, len);
 }
 
-static int64_t world_wall(void *ctx) {
+static inline int64_t world_wall(void *ctx) {
     (void)ctx;
     return w.wall_us;
 }
 
-static void world_log(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
-                      size_t count) {
+static inline void world_log(void *ctx, enum fk_level level, const char *message,
+                             const struct fk_kv *kvs, size_t count) {
     (void)ctx, (void)level, (void)kvs, (void)count;
     struct fk_writer line;
     const size_t at = strlen(w.lines);
@@ -145,7 +146,7 @@ static void world_log(void *ctx, enum fk_level level, const char *message, const
     (void)fk_writer_finish(&line);
 }
 
-static void assert_logged(const char *text) {
+static inline void assert_logged(const char *text) {
     if (strstr(w.lines, text) == NULL) {
         fail_msg("not logged: \"%s\"\nlogged:\n%s", text, w.lines);
     }
@@ -153,7 +154,7 @@ static void assert_logged(const char *text) {
 
 /* ---- TCP below ------------------------------------------------------------------------------ */
 
-static bool below_waiting(void *ctx) {
+static inline bool below_waiting(void *ctx) {
     (void)ctx;
     for (unsigned i = 0; i < CLIENTS; i++) {
         if (w.calling[i]) return true;
@@ -162,7 +163,7 @@ static bool below_waiting(void *ctx) {
 }
 
 /* Each slot has its own client, so that tests know who is where. */
-static int below_open(void *ctx) {
+static inline int below_open(void *ctx) {
     const unsigned slot = (unsigned)((struct mem_pipe *)ctx - w.links);
     if (!w.calling[slot]) {
         return FK_E_BUSY;
@@ -170,15 +171,15 @@ static int below_open(void *ctx) {
     w.calling[slot] = false;
     return fk_pipe_open(mem_pipe_near(ctx));
 }
-static int below_recv(void *ctx, void *buf, size_t cap) {
+static inline int below_recv(void *ctx, void *buf, size_t cap) {
     return fk_pipe_recv(mem_pipe_near(ctx), buf, cap);
 }
-static int below_send(void *ctx, const void *buf, size_t len) {
+static inline int below_send(void *ctx, const void *buf, size_t len) {
     return fk_pipe_send(mem_pipe_near(ctx), buf, len);
 }
-static void below_close(void *ctx) { fk_pipe_close(mem_pipe_near(ctx)); }
+static inline void below_close(void *ctx) { fk_pipe_close(mem_pipe_near(ctx)); }
 
-static struct fk_pipe below_pipe(void *ctx, unsigned slot) {
+static inline struct fk_pipe below_pipe(void *ctx, unsigned slot) {
     static const struct fk_pipe_ops ops = {below_open, below_recv, below_send, below_close};
     (void)ctx;
     return (struct fk_pipe){&ops, &w.links[slot]};
@@ -190,27 +191,27 @@ static const struct fk_listener_ops below = {.waiting = below_waiting, .pipe = b
 
 static struct fk_crypto_source far_source = {.entropy = certs_entropy};
 
-static struct fk_crypto_source *go_far(void) {
+static inline struct fk_crypto_source *go_far(void) {
     w.far = true;
     return fk_crypto_swap(&far_source);
 }
 
-static void come_back(struct fk_crypto_source *former) {
+static inline void come_back(struct fk_crypto_source *former) {
     (void)fk_crypto_swap(former);
     w.far = false;
 }
 
-static int far_send(void *ctx, const unsigned char *buf, size_t len) {
+static inline int far_send(void *ctx, const unsigned char *buf, size_t len) {
     const int n = fk_pipe_send(mem_pipe_far(ctx), buf, len);
     return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-static int far_recv(void *ctx, unsigned char *buf, size_t cap) {
+static inline int far_recv(void *ctx, unsigned char *buf, size_t cap) {
     const int n = fk_pipe_recv(mem_pipe_far(ctx), buf, cap);
     return n > 0 ? n : n == 0 ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_SSL_CONN_EOF;
 }
 
-static void client_down(unsigned i) {
+static inline void client_down(unsigned i) {
     struct client *c = &w.clients[i];
     if (c->up) {
         struct fk_crypto_source *former = go_far();
@@ -230,9 +231,10 @@ static const int suites[] = {MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
                              MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
                              MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, 0};
 
-static void note_secret(void *ctx, mbedtls_ssl_key_export_type type, const unsigned char *secret,
-                        size_t len, const unsigned char client_random[32],
-                        const unsigned char server_random[32], mbedtls_tls_prf_types prf) {
+static inline void note_secret(void *ctx, mbedtls_ssl_key_export_type type,
+                               const unsigned char *secret, size_t len,
+                               const unsigned char client_random[32],
+                               const unsigned char server_random[32], mbedtls_tls_prf_types prf) {
     struct client *c = ctx;
     (void)client_random, (void)server_random, (void)prf;
     if (type == MBEDTLS_SSL_KEY_EXPORT_TLS1_3_CLIENT_APPLICATION_TRAFFIC_SECRET) {
@@ -242,7 +244,7 @@ static void note_secret(void *ctx, mbedtls_ssl_key_export_type type, const unsig
 }
 
 /* HKDF-Expand-Label with an empty context, RFC 8446 7.1. */
-static void expand(const struct client *c, const char *label, uint8_t *out, size_t len) {
+static inline void expand(const struct client *c, const char *label, uint8_t *out, size_t len) {
     uint8_t info[32];
     const size_t label_len = strlen(label);
     info[0] = 0;
@@ -257,8 +259,8 @@ static void expand(const struct client *c, const char *label, uint8_t *out, size
 
 /* A record of version 1.3 with that content (its type and padding behind it), into out. Its length.
  */
-static size_t seal(struct client *c, uint8_t type, const uint8_t *content, size_t len,
-                   size_t padding, uint8_t *out) {
+static inline size_t seal(struct client *c, uint8_t type, const uint8_t *content, size_t len,
+                          size_t padding, uint8_t *out) {
     uint8_t key[16], nonce[12];
     uint8_t *number = c->ssl.MBEDTLS_PRIVATE(cur_out_ctr);
     const size_t body = len + 1 + padding;
@@ -286,19 +288,19 @@ static size_t seal(struct client *c, uint8_t type, const uint8_t *content, size_
     return 5 + body + 16;
 }
 
-static void send_raw(unsigned i, const uint8_t *bytes, size_t len) {
+static inline void send_raw(unsigned i, const uint8_t *bytes, size_t len) {
     assert_int_equal(fk_pipe_send(mem_pipe_far(&w.links[i]), bytes, len), len);
 }
 
 #define SEALED_MAX 20000
 
-static void send_sealed(unsigned i, const uint8_t *content, size_t len, size_t padding) {
+static inline void send_sealed(unsigned i, const uint8_t *content, size_t len, size_t padding) {
     static uint8_t record[SEALED_MAX];
     assert_true(len + padding + 32 <= sizeof record);
     send_raw(i, record, seal(&w.clients[i], 23, content, len, padding, record));
 }
 
-static void load_chain(struct client *c) {
+static inline void load_chain(struct client *c) {
     const struct certs_id *ids[] = {c->leaf, c->intermediate};
     for (int i = 0; i < 2 && ids[i] != NULL; i++) {
         assert_int_equal(mbedtls_x509_crt_parse_der(&c->chain, ids[i]->der, ids[i]->der_len), 0);
@@ -308,7 +310,7 @@ static void load_chain(struct client *c) {
     }
 }
 
-static void client_configure(struct client *c) {
+static inline void client_configure(struct client *c) {
     assert_int_equal(mbedtls_ssl_config_defaults(&c->conf, MBEDTLS_SSL_IS_CLIENT, 0, 0), 0);
     load_chain(c);
     assert_int_equal(mbedtls_x509_crt_parse_der(&c->server_ca, id.ca.der, id.ca.der_len), 0);
@@ -325,7 +327,7 @@ static void client_configure(struct client *c) {
 }
 
 /* A client calls; the knobs are set. */
-static void client_up(unsigned i) {
+static inline void client_up(unsigned i) {
     struct client *c = &w.clients[i];
     client_down(i);
     struct fk_crypto_source *former = go_far();
@@ -346,7 +348,7 @@ static void client_up(unsigned i) {
     w.calling[i] = true;
 }
 
-static void client_step(unsigned i) {
+static inline void client_step(unsigned i) {
     struct client *c = &w.clients[i];
     if (!c->up || c->over || w.calling[i]) {
         return;
@@ -370,7 +372,7 @@ static void client_step(unsigned i) {
 }
 
 /* In one record. */
-static void client_send(unsigned i, const void *bytes, size_t len) {
+static inline void client_send(unsigned i, const void *bytes, size_t len) {
     struct fk_crypto_source *former = go_far();
     assert_int_equal(mbedtls_ssl_write(&w.clients[i].ssl, bytes, len), len);
     come_back(former);
@@ -378,9 +380,11 @@ static void client_send(unsigned i, const void *bytes, size_t len) {
 
 /* ---- Server --------------------------------------------------------------------------------- */
 
-static struct fk_pipe session(unsigned slot) { return w.listener.ops->pipe(w.listener.ctx, slot); }
+static inline struct fk_pipe session(unsigned slot) {
+    return w.listener.ops->pipe(w.listener.ctx, slot);
+}
 
-static void server_step(unsigned i) {
+static inline void server_step(unsigned i) {
     const struct fk_listener *l = &w.listener;
     int n = 1;
     while (w.err[i] == 0 && (n > 0 || l->ops->ready(l->ctx, i))) {
@@ -390,14 +394,14 @@ static void server_step(unsigned i) {
     }
 }
 
-static size_t moved(unsigned i) {
+static inline size_t moved(unsigned i) {
     const struct mem_pipe *m = &w.links[i];
     return m->to_far.sent + m->to_far.received + m->to_near.sent + m->to_near.received +
            w.got_len[i];
 }
 
 /* Until nothing moves any more. */
-static void pump(unsigned i) {
+static inline void pump(unsigned i) {
     for (int idle = 0; idle < 4; idle++) {
         const size_t before = moved(i);
         client_step(i);
@@ -406,14 +410,14 @@ static void pump(unsigned i) {
     }
 }
 
-static int take_in(unsigned i) {
+static inline int take_in(unsigned i) {
     w.got_len[i] = 0;
     w.err[i] = fk_pipe_open(session(i));
     return w.err[i];
 }
 
 /* A new client calls, is taken in and does its handshake. */
-static int connect_now(unsigned i) {
+static inline int connect_now(unsigned i) {
     client_up(i);
     if (take_in(i) == 0) {
         pump(i);
@@ -424,15 +428,19 @@ static int connect_now(unsigned i) {
     return w.err[i];
 }
 
-static bool established(unsigned i) { return w.listener.ops->established(w.listener.ctx, i); }
-static const struct fk_user *peer(unsigned i) { return w.listener.ops->peer(w.listener.ctx, i); }
+static inline bool established(unsigned i) {
+    return w.listener.ops->established(w.listener.ctx, i);
+}
+static inline const struct fk_user *peer(unsigned i) {
+    return w.listener.ops->peer(w.listener.ctx, i);
+}
 
-static void hang_up(unsigned i) {
+static inline void hang_up(unsigned i) {
     fk_pipe_close(session(i));
     client_down(i);
 }
 
-static void world_knobs(void) {
+static inline void world_knobs(void) {
     w.wall_us = IN_2026;
     w.entropy_left = SIZE_MAX;
     w.allocs_left = SIZE_MAX;
@@ -458,7 +466,7 @@ static void world_knobs(void) {
     };
 }
 
-static int group_setup(void **state) {
+static inline int group_setup(void **state) {
     (void)state;
     fk_heap_init(&w.far_heap, w.far_memory, FAR_HEAP_SIZE);
     fk_crypto_use_heap(&w.far_heap);
@@ -469,7 +477,7 @@ static int group_setup(void **state) {
     return 0;
 }
 
-static int group_teardown(void **state) {
+static inline int group_teardown(void **state) {
     (void)state;
     struct certs_id *all[] = {&id.ca, &id.other_ca, &id.same_name_ca, &id.server, &id.client};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -481,7 +489,7 @@ static int group_teardown(void **state) {
 }
 
 /* Everything good; a test turns knobs and then calls start. */
-static int world_setup(void **state) {
+static inline int world_setup(void **state) {
     (void)state;
     w.lines[0] = '\0';
     memset(w.clients, 0, sizeof w.clients);
@@ -497,12 +505,12 @@ static int world_setup(void **state) {
     return 0;
 }
 
-static void start(void) {
+static inline void start(void) {
     assert_int_equal(fk_tls_server_init(&w.server, &w.cfg), 0);
     w.listener = fk_tls_server_listener(&w.server);
 }
 
-static void finish(void) {
+static inline void finish(void) {
     w.allocs_left = SIZE_MAX;
     for (unsigned i = 0; i < CLIENTS; i++) {
         client_down(i);
@@ -513,5 +521,43 @@ static void finish(void) {
         assert_false(w.links[i].near_open);
     }
 }
+
+/* ---- What tests have in common ------------------------------------------------------------- */
+
+static inline uint8_t pattern(size_t i) { return (uint8_t)(i * 7 + i / 251); }
+
+static inline void assert_received(unsigned i, size_t len) {
+    assert_int_equal(w.got_len[i], len);
+    for (size_t k = 0; k < len; k++) {
+        assert_int_equal(w.got[i][k], pattern(k));
+    }
+}
+
+/* The client's request reaches us and our answer the client. */
+static inline void assert_talks(unsigned i) {
+    w.got_len[i] = 0;
+    w.clients[i].got_len = 0;
+    client_send(i, "GET / HTTP/1.1\r\n", 16);
+    pump(i);
+    assert_int_equal(w.got_len[i], 16);
+    assert_memory_equal(w.got[i], "GET / HTTP/1.1\r\n", 16);
+    assert_int_equal(fk_pipe_send(session(i), "HTTP/1.1 200 OK\r\n", 17), 17);
+    pump(i);
+    assert_int_equal(w.clients[i].got_len, 17);
+    assert_memory_equal(w.clients[i].got, "HTTP/1.1 200 OK\r\n", 17);
+}
+
+static uint8_t large[17000];
+
+static inline void fill_large(void) {
+    for (size_t i = 0; i < sizeof large; i++) {
+        large[i] = pattern(i);
+    }
+}
+
+/* Which request for memory fails next: numbers on the curve make thousands, not all are tried. */
+static inline size_t next(size_t n) { return n + 1 + n / 12; }
+
+#define T(name) cmocka_unit_test_setup(name, world_setup)
 
 #endif
