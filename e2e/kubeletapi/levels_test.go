@@ -33,8 +33,8 @@ type memory struct {
 func (a *asker) report() (report, error) {
 	var r report
 	got, err := a.ask(context.Background(), http.MethodGet, "/femto/status")
-	if err == nil && got.status != http.StatusOK {
-		err = fmt.Errorf("/femto/status: %d %.200s", got.status, got.body)
+	if err != nil || got.status != http.StatusOK {
+		err = fmt.Errorf("/femto/status: %d %s: %w", got.status, got.body, err)
 	}
 	if err == nil {
 		err = json.Unmarshal([]byte(got.body), &r)
