@@ -194,7 +194,7 @@
 #define FK_REQUESTS_MAX 4
 #endif
 
-/* Watches in flight at once, count, beside those requests. Costs the same each, and some 500 bytes
+/* Watches in flight at once, count, beside those requests. Costs the same each, and some 250 bytes
  * of heap. */
 #ifndef FK_WATCHES_MAX
 #define FK_WATCHES_MAX FK_CONFIGMAPS_MAX
