@@ -11,7 +11,8 @@
 #include "link/tls_server.h"
 
 #define DAY_S 86400
-#define SIGN_AGAIN_MS 60000 /* after a failure: it takes a tenth of a second and more */
+#define SIGN_AGAIN_MS 60000  /* after a failure: it takes a tenth of a second and more */
+#define READY_FIRST_MS 10000 /* so long after the start that does not delay Ready */
 
 static struct {
     bool listens; /* there is a port */
@@ -119,13 +120,14 @@ static bool certificate_fits(const char *address, int64_t now_s) {
            strcmp(address, server.named) == 0;
 }
 
-/* As soon as address and date are known, and again with each new address. Without an address the
- * former one will do: nobody comes. */
+/* As soon as address and date are known and the node is Ready, and again with each new address.
+ * Without an address the former one will do: nobody comes. */
 static void look_at_certificate(struct fk_firmware *f) {
     const char *address = fk_net_address(&f->net);
     const int64_t now_us = wall_us(f);
     const uint64_t now_ms = machine_ms();
     if (f->settings.server_cert.len > 0 || *address == '\0' || now_us == FK_WALL_UNKNOWN) return;
+    if (f->ready_busy_us == 0 && now_ms < READY_FIRST_MS) return;
     if (now_ms < server.sign_ms || certificate_fits(address, now_us / 1000000)) return;
     server.sign_ms = fk_after(now_ms, SIGN_AGAIN_MS);
     const int err = fk_tls_server_self_sign(&server.tls, f->settings.node.name,
