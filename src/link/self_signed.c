@@ -1,5 +1,6 @@
 #include "link/self_signed.h"
 
+#include <mbedtls/asn1write.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/x509_crt.h>
@@ -70,20 +71,31 @@ int fk_self_signed_key(mbedtls_pk_context *key) {
 
 /* ---- The certificate ------------------------------------------------------------------------ */
 
-/* "CN=name@1782864000" */
+static int put_common_name(mbedtls_asn1_named_data **list, const char *text) {
+    mbedtls_asn1_named_data *cn =
+        mbedtls_asn1_store_named_data(list, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN),
+                                      (const unsigned char *)text, strlen(text));
+    if (cn == NULL) {
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    }
+    cn->val.tag = MBEDTLS_ASN1_UTF8_STRING;
+    return 0;
+}
+
+/* "name@1782864000", and the issuer is the subject. Not mbedtls_x509write_crt_set_subject_name: it
+ * reads a text with all kinds of names in it, 1.5 KB of flash. */
 static int set_subject(mbedtls_x509write_cert *w, const struct fk_self_signed *what) {
-    char subject[MBEDTLS_X509_MAX_DN_NAME_SIZE];
+    char subject[256];
     struct fk_writer text;
     fk_writer_init(&text, subject, sizeof subject);
-    fk_put_str(&text, "CN=");
     fk_put_str(&text, what->name);
     fk_put_char(&text, '@');
     fk_put_i64(&text, what->now_s);
     if (fk_writer_finish(&text) != 0) {
         return FK_E_RANGE;
     }
-    const int ret = mbedtls_x509write_crt_set_subject_name(w, subject);
-    return ret != 0 ? ret : mbedtls_x509write_crt_set_issuer_name(w, subject);
+    const int ret = put_common_name(&w->MBEDTLS_PRIVATE(subject), subject);
+    return ret != 0 ? ret : put_common_name(&w->MBEDTLS_PRIVATE(issuer), subject);
 }
 
 /* "20260701123456" */
