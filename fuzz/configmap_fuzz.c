@@ -78,11 +78,11 @@ static int recall(void *ctx, void *buf, size_t cap) {
 
 static void read_kept(struct fk_bytes bytes) {
     static struct fk_configmaps c;
-    static const struct fk_log log = {FK_DEBUG, NULL, drop};
+    static const struct fk_log quiet = {FK_DEBUG, NULL, drop};
     static const struct fk_port_ops ops = {.recall = recall};
     static const struct fk_options defaults = {FK_INFO, 100, 10000};
     const struct fk_port port = {&ops, &bytes};
-    const struct fk_duty_env env = {NULL, &log, NULL};
+    const struct fk_duty_env env = {NULL, &quiet, NULL};
     fk_configmaps_init(&c, &env, &port, NULL, &defaults, "a/b,default/rack-1");
     check_options(7, &c.options);
     for (uint8_t i = 0; i < c.count; i++) {

@@ -12,7 +12,7 @@ static void drop(void *ctx, enum fk_level level, const char *message, const stru
 }
 
 static const struct fk_port_ops ops = {.keep = NULL};
-static const struct fk_log log = {FK_DEBUG, NULL, drop};
+static const struct fk_log quiet = {FK_DEBUG, NULL, drop};
 static const struct fk_options defaults = {FK_INFO, 100, 10000};
 static const struct fk_node_config config = {.name = "femto-0"};
 static const char empty_list[] = "k8s\0\x12\x07\x0A\x05\x12\x03"
@@ -35,7 +35,7 @@ static void answer(struct fk_configmap *m, struct fk_request *request, struct fk
 static void run(struct fk_configmaps *c, struct fk_bytes bytes, bool watch, size_t step) {
     struct fk_rng rng;
     fk_rng_seed(&rng, 1);
-    const struct fk_duty_env env = {&config, &log, &rng};
+    const struct fk_duty_env env = {&config, &quiet, &rng};
     const struct fk_port port = {&ops, NULL};
     struct fk_request request;
     fk_configmaps_init(c, &env, &port, NULL, &defaults, "default/rack-1");

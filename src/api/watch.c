@@ -168,7 +168,7 @@ static void event_done(struct fk_watch *w) {
     if (w->over) return;
     memcpy(w->resource_version, w->version, sizeof w->resource_version);
     w->events++;
-    w->useful = true;
+    w->useful = w->useful || w->type != TYPE_BOOKMARK;
 }
 
 static void event_begins(struct fk_watch *w) {

@@ -20,7 +20,7 @@
 /* How long a watch is asked to last: from this to twice as long, s, as client-go does. */
 #define FK_WATCH_MIN_S 300
 
-/* One that ended without an event before this was of no use, ms: the next one has to wait. */
+/* One that ended without a change before this was of no use, ms: the next one has to wait. */
 #define FK_WATCH_SHORT_MS 5000
 
 /* What to read of the object. The first paths of both visitors are FK_WATCH_LIST_PATHS or
@@ -78,7 +78,7 @@ struct fk_watch {
     bool busy;      /* begin returned false */
     bool receiving; /* begin returned true, and the object is not complete */
     bool listed;    /* the list holds an object */
-    bool useful;    /* an event has come by this request */
+    bool useful;    /* a change has come by this request */
     char type_text[sizeof "MODIFIED"];
     char uid[FK_UID_MAX + 1];
     char version[FK_RESOURCE_VERSION_MAX + 1];          /* of the object that is arriving */

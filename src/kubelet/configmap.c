@@ -6,7 +6,7 @@
 #include "kubelet/config.h"
 
 #define NAMESPACE_MAX 63 /* RFC 1123 label */
-#define SHOWN_MAX 32     /* bytes of a name in a message */
+#define SHOWN_MAX 24     /* bytes of a name in a message */
 
 _Static_assert(FK_CONFIGMAPS_MAX <= FK_WATCHES_MAX, "each ConfigMap has its watch");
 

@@ -294,7 +294,7 @@ static void what_follows_an_end(void **state) {
     (void)state;
     static const struct end_row rows[] = {
         {"in order", "ADDED", 0, 200, FK_WATCH_GO_ON, false},
-        {"in order, after a bookmark", "BOOKMARK", 0, 200, FK_WATCH_GO_ON, false},
+        {"in order, after a bookmark alone", "BOOKMARK", 0, 200, FK_WATCH_TURN, false},
         {"in order, after long", NULL, FK_WATCH_SHORT_MS, 200, FK_WATCH_GO_ON, false},
         {"at once, for nothing", NULL, FK_WATCH_SHORT_MS - 1, 200, FK_WATCH_TURN, false},
         {"connection broke", "ADDED", 0, FK_E_RESET, FK_WATCH_GO_ON, false},
