@@ -59,13 +59,15 @@ type kind struct {
 	slow int
 	// lacks are paths that answer 404, since there is nothing to tell.
 	lacks map[string]bool
+	// hasClock: it knows the time before a server told it.
+	hasClock bool
 	// tooLarge is the alert for a record that there is no memory for; empty:
 	// there always is.
 	tooLarge string
 }
 
 var kinds = []*kind{
-	{name: "linux", make: func() body { return &process{} }, slow: 1,
+	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true,
 		lacks: map[string]bool{"/femto/gpio": true, "/femto/led": true}},
 	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, tooLarge: "internal error"},
 }

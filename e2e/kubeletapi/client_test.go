@@ -95,12 +95,12 @@ func (a *asker) get(t *testing.T, path string) string {
 	return got.body
 }
 
-// awayFrom is for eventually: 503.
-func awayFrom(a *asker, path string) func(context.Context) error {
+// answersWith is for eventually.
+func answersWith(a *asker, status int) func(context.Context) error {
 	return func(ctx context.Context) error {
-		got, err := a.ask(ctx, http.MethodGet, path)
-		if err == nil && got.status != http.StatusServiceUnavailable {
-			err = fmt.Errorf("%s: %d", path, got.status)
+		got, err := a.ask(ctx, http.MethodGet, "/femto/status")
+		if err == nil && got.status != status {
+			err = fmt.Errorf("%d %.200s", got.status, got.body)
 		}
 		return err
 	}

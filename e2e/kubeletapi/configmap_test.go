@@ -378,17 +378,32 @@ func TestConfigurationSurvivesARestartWithoutAPIServer(t *testing.T) {
 		}
 		n.api.ResetAll()
 		n.body.start(t, n)
-		n.holds(t, a, 5, 6, 0)
-		if got, err := a.region(); err != nil || got[1023] != 7 {
-			t.Errorf("the last byte: %v", err)
+		kept := func() {
+			t.Helper()
+			n.holds(t, a, 5, 6, 0)
+			if got, err := a.region(); err != nil || got[1023] != 7 {
+				t.Errorf("the last byte: %v", err)
+			}
 		}
-		// What was changed meanwhile arrives when the API server is back.
-		n.patch(t, map[string]string{"memory_values": "1=9"})
+		if k.hasClock {
+			kept()
+		} else {
+			// Whether a client's certificate is valid it cannot say yet.
+			eventually(t, "it answers", answersWith(a, http.StatusUnauthorized))
+		}
+		// The API server is back, the object is not: what was kept counts.
+		maps := n.client.CoreV1().ConfigMaps(configNamespace)
+		if err := maps.Delete(soon(t), n.name, meta.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
 		if err := n.api.Refuse(false); err != nil {
 			t.Fatal(err)
 		}
-		n.holds(t, a, 5, 9)
 		n.ready(t)
+		n.state(t, a, "absent")
+		kept()
+		n.create(t, map[string]string{"memory_values": "1=9"})
+		n.holds(t, a, 5, 9)
 		n.body.check(t)
 	})
 }

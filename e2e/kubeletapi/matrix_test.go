@@ -212,7 +212,7 @@ func TestNobodyIsAllowedWhoCannotBeAskedAbout(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.api.ResetAll()
-		eventually(t, "it notices that the API server is away", awayFrom(unknown, "/metrics"))
+		eventually(t, "it notices that the API server is away", answersWith(unknown, http.StatusServiceUnavailable))
 		for _, row := range []struct {
 			who  *asker
 			path string
