@@ -110,6 +110,12 @@ int64_t fk_tls_server_not_after(const struct fk_tls_server *s);
 /* A record of that slot waits for room in the pipe below. */
 bool fk_tls_server_wants_out(const struct fk_tls_server *s, unsigned slot);
 
+/* Errors of its pipes, the same one until close: FK_E_CLOSED (close_notify), FK_E_RESET (cut
+ * without it), FK_E_TLS (the handshake failed), FK_E_PROTO (later, a record or message that TLS
+ * forbids), FK_E_RANGE (a record or message of more than 16 KB), FK_E_NOMEM (heap, or PSA's key
+ * slots), FK_E_ENTROPY, or what the pipe below says. Only want of memory and of randomness is
+ * logged above FK_DEBUG: strangers must not fill the log. A certificate that does not count is no
+ * error: peer is NULL. */
 struct fk_listener fk_tls_server_listener(struct fk_tls_server *s);
 
 #endif
