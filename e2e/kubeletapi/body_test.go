@@ -61,15 +61,18 @@ type kind struct {
 	lacks map[string]bool
 	// hasClock: it knows the time before a server told it.
 	hasClock bool
+	// atOnce is how many requests at the same time are surely answered: each
+	// has a connection, and a board has memory for so many handshakes.
+	atOnce int
 	// tooLarge is the alert for a record that there is no memory for; empty:
 	// there always is.
 	tooLarge string
 }
 
 var kinds = []*kind{
-	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true,
+	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, atOnce: crowd,
 		lacks: map[string]bool{"/femto/gpio": true, "/femto/led": true}},
-	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, tooLarge: "internal error"},
+	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, atOnce: 3, tooLarge: "internal error"},
 }
 
 // node is one node in the lab, and how the world sees it.

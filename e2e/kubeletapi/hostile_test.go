@@ -440,6 +440,8 @@ var smuggling = []wrong{
 	{"two hosts", "GET /pods HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", bad},
 	{"unknown method", "BREW /pods HTTP/1.1\r\nHost: a\r\n\r\n", []int{400, 405, 501}},
 	{"CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n" + smuggled, []int{400, 405, 501}},
+	{"an expectation", post("Expect: 100-continue\r\nContent-Length: 5\r\n", ""), []int{401, 417}},
+	{"an unknown expectation", post("Expect: the-unexpected\r\nContent-Length: 5\r\n", ""), []int{400, 401, 417}},
 	{"upgrade", get("Connection: Upgrade\r\nUpgrade: h2c\r\n") + smuggled, []int{401}},
 	{"two requests at once", get("") + smuggled, []int{401}},
 	{"a body that nobody asked for", get("Content-Length: 5\r\n") + "hello" + smuggled, []int{401}},
