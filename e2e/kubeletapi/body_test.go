@@ -70,9 +70,9 @@ type kind struct {
 }
 
 var kinds = []*kind{
-	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, atOnce: crowd,
+	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, atOnce: 4,
 		lacks: map[string]bool{"/femto/gpio": true, "/femto/led": true}},
-	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, atOnce: 3, tooLarge: "internal error"},
+	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, atOnce: 2, tooLarge: "internal error"},
 }
 
 // node is one node in the lab, and how the world sees it.

@@ -350,10 +350,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		const request = "POST /healthz?verbose HTTP/1.1\r\nHost: node\r\nAuthorization: Bearer abc\r\n" +
 			"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"
 		for i := 0; i < len(request); i += long(k.slow, 1) {
-			conn, err := dialTLS(soon(t), n, config)
-			if err != nil {
-				t.Fatalf("at byte %d: %v", i, err)
-			}
+			conn := n.comeIn(t, config)
 			if _, err := io.WriteString(conn, request[:i]); err != nil {
 				t.Fatalf("at byte %d: %v", i, err)
 			}
@@ -371,6 +368,17 @@ func TestCutAtEveryByte(t *testing.T) {
 		n.levelsReturn(t, a, before)
 		n.body.check(t)
 	})
+}
+
+// comeIn connects, again where it is turned away: a board may still have to
+// find out that who was there before has gone.
+func (n *node) comeIn(t *testing.T, config *tls.Config) (conn *tls.Conn) {
+	t.Helper()
+	eventually(t, "it is let in", func(ctx context.Context) (err error) {
+		conn, err = dialTLS(t.Context(), n, config)
+		return err
+	})
+	return conn
 }
 
 // A request that is wrong, and the statuses that say so. Those who ask have no
