@@ -50,7 +50,3 @@ set_source_files_properties(${TP}/mbedtls/3rdparty/p256-m/p256-m_driver_entrypoi
     PROPERTIES COMPILE_DEFINITIONS "p256_gen_keypair=fk_p256_gen_keypair;\
 p256_public_from_private=fk_p256_public_from_private")
 target_link_libraries(mbedtls INTERFACE fk_link)
-
-# Where RSA is no part of PSA, what would translate its errors is missing, and nothing makes any.
-set_source_files_properties(${TP}/mbedtls/library/pkwrite.c
-    PROPERTIES COMPILE_DEFINITIONS psa_to_pk_rsa_errors=psa_to_pk_ecdsa_errors)
