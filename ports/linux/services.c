@@ -128,6 +128,9 @@ uint64_t fk_services_due(const struct fk_services *s) {
 }
 
 void fk_services_stop(struct fk_services *s) {
+    if (s->config.node != NULL)
+        fk_configmaps_flush(&s->configmaps,
+                            fk_client_now(&s->config.node->client, fk_host_mono_ms()));
     if (s->listens) {
         fk_server_stop(&s->server);
         fk_tls_server_free(&s->tls);

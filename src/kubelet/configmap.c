@@ -310,6 +310,10 @@ bool fk_configmaps_step(struct fk_configmaps *c, struct fk_now now) {
     return true;
 }
 
+void fk_configmaps_flush(struct fk_configmaps *c, struct fk_now now) {
+    if (may_keep(c)) keep(c, now);
+}
+
 uint64_t fk_configmaps_due(const struct fk_configmaps *c) {
     bool news = c->apply;
     for (uint8_t i = 0; i < c->count; i++) news = news || c->all[i].news;

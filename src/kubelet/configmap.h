@@ -107,6 +107,9 @@ int fk_configmaps_check(const char *refs, struct fk_writer *why);
 bool fk_configmaps_step(struct fk_configmaps *c, struct fk_now now);
 uint64_t fk_configmaps_due(const struct fk_configmaps *c);
 
+/* The node ends in order: what has changed is saved now, whatever time it is. */
+void fk_configmaps_flush(struct fk_configmaps *c, struct fk_now now);
+
 extern const struct fk_duty_ops fk_configmap_ops; /* self: struct fk_configmap * */
 
 #endif

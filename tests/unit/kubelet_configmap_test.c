@@ -687,6 +687,19 @@ static void the_first_change_is_kept_at_once_and_then_now_and_again(void **state
     assert_true(fk_configmaps_due(&f->c) == FK_NEVER);
 }
 
+static void an_orderly_end_waits_for_nothing(void **state) {
+    (void)state;
+    struct fixture *f = begin_watching();
+    memory_values(f, "101", "0=1");
+    memory_values(f, "102", "0=2");
+    assert_int_equal(f->board.keeps, 1);
+    fk_configmaps_flush(&f->c, f->d.now);
+    assert_int_equal(f->board.keeps, 2);
+    assert_int_equal(f->board.kept[8], 2);
+    fk_configmaps_flush(&f->c, f->d.now); /* nothing new */
+    assert_int_equal(f->board.keeps, 2);
+}
+
 /* The document is written where a change is put together: not while one is arriving. */
 static void nothing_is_kept_in_the_middle_of_a_change(void **state) {
     (void)state;
@@ -951,6 +964,7 @@ int main(void) {
         cmocka_unit_test(garbage_is_asked_for_ever_more_slowly),
         cmocka_unit_test(a_watch_that_ends_for_nothing_waits),
         cmocka_unit_test(the_first_change_is_kept_at_once_and_then_now_and_again),
+        cmocka_unit_test(an_orderly_end_waits_for_nothing),
         cmocka_unit_test(nothing_is_kept_in_the_middle_of_a_change),
         cmocka_unit_test(a_reboot_brings_it_back),
         cmocka_unit_test(a_reboot_finds_the_object_gone),
