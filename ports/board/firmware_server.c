@@ -24,7 +24,9 @@ static struct {
     struct fk_configmaps configmaps;
     struct fk_keep keep;
     struct fk_log_ring ring;
-    uint64_t sign_ms;              /* no self-signed certificate before */
+    uint64_t sign_ms;      /* no self-signed certificate before */
+    int64_t fits_until_us; /* the present one, of our own: a day before its end. In every round, so
+                              not a date to be taken apart */
     char named[IPADDR_STRLEN_MAX]; /* the address that the present one names */
 } server;
 
@@ -113,13 +115,6 @@ const char *fk_firmware_server_start(struct fk_firmware *f) {
 /* ---- running ------------------------------------------------------------------------------------
  */
 
-/* Whether the certificate of our own is good for a day more, and names where we are. */
-static bool certificate_fits(const char *address, int64_t now_s) {
-    return fk_tls_server_ready(&server.tls) &&
-           now_s < fk_tls_server_not_after(&server.tls) - DAY_S &&
-           strcmp(address, server.named) == 0;
-}
-
 /* As soon as address and date are known and the node is Ready, and again with each new address.
  * Without an address the former one will do: nobody comes. */
 static void look_at_certificate(struct fk_firmware *f) {
@@ -128,7 +123,8 @@ static void look_at_certificate(struct fk_firmware *f) {
     const uint64_t now_ms = machine_ms();
     if (f->settings.server_cert.len > 0 || *address == '\0' || now_us == FK_WALL_UNKNOWN) return;
     if (f->ready_busy_us == 0 && now_ms < READY_FIRST_MS) return;
-    if (now_ms < server.sign_ms || certificate_fits(address, now_us / 1000000)) return;
+    const bool fits = now_us < server.fits_until_us && strcmp(address, server.named) == 0;
+    if (fits || now_ms < server.sign_ms) return;
     server.sign_ms = fk_after(now_ms, SIGN_AGAIN_MS);
     const int err = fk_tls_server_self_sign(&server.tls, f->settings.node.name,
                                             f->settings.node.hostname, address, now_us);
@@ -138,6 +134,7 @@ static void look_at_certificate(struct fk_firmware *f) {
         return;
     }
     server.sign_ms = 0;
+    server.fits_until_us = (fk_tls_server_not_after(&server.tls) - DAY_S) * 1000000;
     (void)strncpy(server.named, address, sizeof server.named - 1);
     fk_log(&f->log, FK_INFO, "signed a certificate for the kubelet's port",
            FK_STR("address", address));
