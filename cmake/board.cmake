@@ -2,7 +2,7 @@
 # boards share (ports/board) and the board's own port.
 
 # Used by hosts only.
-set_target_properties(yaml cmocka PROPERTIES EXCLUDE_FROM_ALL TRUE)
+set_target_properties(yaml cmocka llhttp PROPERTIES EXCLUDE_FROM_ALL TRUE)
 
 # nghttp2 swaps bytes with functions of the host's network headers; the C library here has none. And
 # its assertions are compiled without their texts; as a SYSTEM folder ours would be searched too late.

@@ -49,20 +49,10 @@ set_source_files_properties(
     ${CMAKE_SOURCE_DIR}/tests/unit/third_party_tokens_test.c
     PROPERTIES COMPILE_OPTIONS "-isystem;${TP}/nghttp2/lib")
 
-# llhttp, which lies in nghttp2's tree: the requests that the kubelet's own port gets. Reduced to what
-# that port takes (third_party/reduce-llhttp); without link-time optimization, which would undo a
-# third of it by copying pieces of the state machine.
+# llhttp, which lies in nghttp2's tree: the fuzzer of the kubelet's own port compares with it.
 set(LLHTTP ${TP}/nghttp2/third-party/llhttp)
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/gen/llhttp)
-add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/gen/llhttp/llhttp.c
-    COMMAND ${CMAKE_SOURCE_DIR}/third_party/reduce-llhttp ${LLHTTP}/src/llhttp.c
-        ${CMAKE_BINARY_DIR}/gen/llhttp/llhttp.c
-    DEPENDS ${CMAKE_SOURCE_DIR}/third_party/reduce-llhttp ${LLHTTP}/src/llhttp.c
-    COMMENT "llhttp, requests only" VERBATIM)
-set_source_files_properties(${CMAKE_BINARY_DIR}/gen/llhttp/llhttp.c PROPERTIES
-    COMPILE_OPTIONS -fno-lto)
 fk_third_party(llhttp
-    SOURCES ${CMAKE_BINARY_DIR}/gen/llhttp/llhttp.c ${LLHTTP}/src/http.c ${LLHTTP}/src/api.c
+    SOURCES ${LLHTTP}/src/llhttp.c ${LLHTTP}/src/http.c ${LLHTTP}/src/api.c
     INCLUDE ${LLHTTP}/include)
 
 # nanopb. Readers need no heap; the encoder is there for tests and for small request bodies.

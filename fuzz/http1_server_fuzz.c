@@ -1,8 +1,12 @@
 /* Anything that a client may send, in pieces of any size: what is shown keeps its promises, what is
  * said is well-formed and of the length that its items have, and the pieces make no difference.
+ * What is shown llhttp reads as well, and both see the request's end at the same byte, since there
+ * a second request could be smuggled in.
  *
  * The first byte seeds the sizes of pieces and items. */
 #include <stdlib.h>
+
+#include <llhttp.h>
 
 #include "base/assert.h"
 #include "wire/http1_server.h"
@@ -183,11 +187,63 @@ static void serve(struct client *c, const uint8_t *data, size_t len, size_t larg
     if (c->http.state == FK_HTTP1_READING || c->http.state == FK_HTTP1_IDLE) answer(c, &random);
 }
 
+/* What llhttp makes of the first request. */
+struct other {
+    size_t head_len, len; /* 0: it was not read so far */
+    bool keeps_alive;
+};
+
+static int head_ends(llhttp_t *parser) {
+    struct other *o = parser->data;
+    o->keeps_alive = llhttp_should_keep_alive(parser) != 0;
+    o->head_len = 1; /* its last byte is told by no callback */
+    return 0;
+}
+
+static int message_ends(llhttp_t *parser) {
+    struct other *o = parser->data;
+    o->len = 1;
+    return parser->upgrade ? 0 : HPE_PAUSED;
+}
+
+static void read_by_llhttp(struct other *o, const uint8_t *data, size_t len) {
+    llhttp_settings_t settings;
+    llhttp_t parser;
+    llhttp_settings_init(&settings);
+    settings.on_headers_complete = head_ends;
+    settings.on_message_complete = message_ends;
+    llhttp_init(&parser, HTTP_REQUEST, &settings);
+    parser.data = o;
+    for (size_t i = 0; i < len && o->len == 0; i++) {
+        const llhttp_errno_t err = llhttp_execute(&parser, (const char *)data + i, 1);
+        if (o->head_len == 1) o->head_len = i + 1;
+        if (o->len == 1) o->len = i + 1;
+        if (err != HPE_OK) break;
+    }
+}
+
+/* Where ours saw the first request's end: behind its body, or behind its head, if the client waits
+ * for a 100. */
+static void expect_same_end(const uint8_t *data, size_t len) {
+    static struct fk_http1 ours;
+    static char buf[FK_HTTP1_BUF];
+    fk_http1_begin(&ours);
+    fk_http1_lend(&ours, buf);
+    const size_t taken = fk_http1_feed(&ours, fk_bytes(data, len));
+    if (ours.state != FK_HTTP1_ASKED || ours.refused != 0) return;
+    struct other o = {0};
+    read_by_llhttp(&o, data, len);
+    FK_ASSERT(o.head_len > 0);
+    if (taken == o.len) FK_ASSERT(!ours.request.keep_alive || o.keeps_alive);
+    else FK_ASSERT(taken == o.head_len && !ours.request.keep_alive);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     static struct client whole, pieces;
     if (len == 0) return 0;
+    expect_same_end(data + 1, len - 1);
     memset(&whole, 0, sizeof whole);
     whole.random = data[0];
     pieces = whole;

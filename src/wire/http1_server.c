@@ -1,278 +1,236 @@
 #include "wire/http1_internal.h"
 
-#include "base/assert.h"
+_Static_assert(FK_HTTP1_TARGET_MAX + 32 < FK_HTTP1_BUF, "target, version and zeros must fit");
 
-_Static_assert(FK_HTTP1_TARGET_MAX < FK_HTTP1_BUF, "the target must fit, with its zeros");
+/* What a byte is part of. A line's end is a CR, seen there, and LINE_END. */
+enum step {
+    START, /* empty lines before a request (RFC 9112 2.2), or its first byte */
+    METHOD,
+    TARGET,
+    LINE, /* the first byte behind the request line, a header, a trailer or the last chunk's size */
+    NAME,
+    SPACE, /* before a header's value */
+    VALUE, /* of a header; or the version */
+    LINE_END,
+    LINES_END, /* never reached by a byte: the blank line's end */
+    DATA,
+    CHUNK_END,
+    SIZE, /* its first digit */
+    SIZE_MORE,
+};
 
-/* What is dropped of a body that is too large, bytes: a client that gets the answer while it still
- * sends would otherwise see the connection break instead. */
-#define DRAIN_MAX (4u * FK_HTTP1_BODY_MAX)
-
-static const struct {
-    const char *name;
-    uint8_t method;
-} methods[FK_HTTP1_METHODS] = {
-    [FK_HTTP1_GET] = {"GET", HTTP_GET},
-    [FK_HTTP1_HEAD] = {"HEAD", HTTP_HEAD},
-    [FK_HTTP1_POST] = {"POST", HTTP_POST},
-    [FK_HTTP1_PUT] = {"PUT", HTTP_PUT},
-    [FK_HTTP1_PATCH] = {"PATCH", HTTP_PATCH},
-    [FK_HTTP1_DELETE] = {"DELETE", HTTP_DELETE},
-    [FK_HTTP1_OPTIONS] = {"OPTIONS", HTTP_OPTIONS},
+static const char *const methods[FK_HTTP1_METHODS + 1] = {
+    [FK_HTTP1_GET] = "GET",         [FK_HTTP1_HEAD] = "HEAD",   [FK_HTTP1_POST] = "POST",
+    [FK_HTTP1_PUT] = "PUT",         [FK_HTTP1_PATCH] = "PATCH", [FK_HTTP1_DELETE] = "DELETE",
+    [FK_HTTP1_OPTIONS] = "OPTIONS", [FK_HTTP1_METHODS] = "PRI", /* of HTTP/2 */
 };
 
 const char *fk_http1_method_name(enum fk_http1_method method) {
-    return method < FK_HTTP1_METHODS ? methods[method].name : "";
+    return method < FK_HTTP1_METHODS ? methods[method] : "";
 }
 
-/* Returns what a callback returns to end the parsing. */
-static int refuse(struct fk_http1 *h, int status, const char *why) {
+void fk_http1_refuse(struct fk_http1 *h, int status, const char *why) {
     h->state = FK_HTTP1_ASKED;
     h->refused = status;
     h->why = why;
     h->seen = 0;
-    return HPE_USER;
 }
 
-static int refuse_coding(struct fk_http1 *h) {
-    return refuse(h, 501, "no transfer coding but chunked is implemented");
+void fk_http1_malformed(struct fk_http1 *h) { fk_http1_refuse(h, 400, "the request is malformed"); }
+
+void fk_http1_no_room(struct fk_http1 *h) {
+    fk_http1_refuse(h, 431, "the bearer token, or another header, is too long");
 }
 
-static int refuse_version(struct fk_http1 *h) {
-    return refuse(h, 505, "only HTTP/1.1 and 1.0 are spoken here");
+/* ---- words ----------------------------------------------------------------------------------- */
+
+/* tchar of RFC 9110 5.6.2. */
+static bool is_token(uint8_t c) { return fk_http1_is(c, "!#$%&'*+-.^_`|~"); }
+
+/* One byte more: which of the words may still be meant. */
+static void narrow(struct fk_http1 *h, const char *const *words, uint8_t c) {
+    if (h->words == 0) return;
+    for (unsigned k = 0; h->words >> k != 0; k++)
+        if ((h->words >> k & 1) != 0 && (uint8_t)words[k][h->word_at] != c)
+            h->words &= (uint8_t) ~(1u << k);
+    h->word_at++;
 }
 
-/* ---- the request line ------------------------------------------------------------------------ */
+/* Which of them it was; count: none. */
+static unsigned meant(const struct fk_http1 *h, const char *const *words, unsigned count) {
+    unsigned k = 0;
+    while (k < count && ((h->words >> k & 1) == 0 || words[k][h->word_at] != '\0')) k++;
+    return k;
+}
 
-static int on_method_complete(llhttp_t *parser) {
-    struct fk_http1 *h = parser->data;
-    for (unsigned i = 0; i < FK_HTTP1_METHODS; i++) {
-        if (methods[i].method != parser->method) continue;
-        h->request.method = (enum fk_http1_method)i;
-        return 0;
+static void begin_word(struct fk_http1 *h, unsigned count) {
+    h->words = (uint8_t)((1u << count) - 1);
+    h->word_at = 0;
+}
+
+/* ---- the head -------------------------------------------------------------------------------- */
+
+static void in_method(struct fk_http1 *h, uint8_t c) {
+    if (c != ' ') {
+        if (!is_token(c)) fk_http1_malformed(h);
+        narrow(h, methods, c);
+        return;
     }
-    if (parser->method == HTTP_PRI) return refuse_version(h);
-    return refuse(h, 501, "this method is not implemented");
+    const unsigned method = meant(h, methods, FK_HTTP1_METHODS + 1);
+    h->step = TARGET;
+    if (method < FK_HTTP1_METHODS) h->request.method = (enum fk_http1_method)method;
+    else if (method == FK_HTTP1_METHODS) fk_http1_refuse(h, 505, "HTTP/2 is not spoken here");
+    else fk_http1_refuse(h, 501, "this method is not implemented");
 }
 
-static int on_url(llhttp_t *parser, const char *at, size_t len) {
-    struct fk_http1 *h = parser->data;
-    if (len > (size_t)FK_HTTP1_TARGET_MAX - h->len) return refuse(h, 414, "the path is too long");
-    memcpy(h->buf + h->len, at, len);
-    h->len = (uint16_t)(h->len + len);
-    return 0;
-}
-
-static int on_url_complete(llhttp_t *parser) {
-    struct fk_http1 *h = parser->data;
+static void in_target(struct fk_http1 *h, uint8_t c) {
+    if (c > ' ' && c <= '~') {
+        if (h->len == FK_HTTP1_TARGET_MAX) fk_http1_refuse(h, 414, "the path is too long");
+        else h->buf[h->len++] = (char)c;
+        return;
+    }
     h->buf[h->len++] = '\0';
-    if (!fk_http1_split(h->buf, &h->request.path, &h->request.query))
-        return refuse(h, 400, "the path is not in its plain form");
-    return 0;
+    h->step = VALUE;
+    h->header = FK_HTTP1_VERSION;
+    if (c != ' ') fk_http1_malformed(h);
+    else if (!fk_http1_split(h->buf, &h->request.path, &h->request.query))
+        fk_http1_refuse(h, 400, "the path is not in its plain form");
 }
 
-/* ---- the header lines ------------------------------------------------------------------------ */
-
-enum { HOST, CODING, AUTH, EXPECT, NAMES };
-
-static const char names[NAMES][18] = {
-    [HOST] = "host",
-    [CODING] = "transfer-encoding",
-    [AUTH] = "authorization",
-    [EXPECT] = "expect",
-};
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
-
-static int on_header_field(llhttp_t *parser, const char *at, size_t len) {
-    struct fk_http1 *h = parser->data;
-    for (size_t i = 0; i < len && h->names != 0; i++, h->name_at++)
-        for (unsigned k = 0; k < NAMES; k++)
-            if (names[k][h->name_at] != lower(at[i])) h->names &= (uint8_t) ~(1u << k);
-    return 0;
+static void in_name(struct fk_http1 *h, uint8_t c) {
+    if (c == ':') {
+        const bool trailer = (h->flags & FK_HTTP1_IN_BODY) != 0;
+        const unsigned header = meant(h, fk_http1_headers, FK_HTTP1_HEADERS);
+        h->header = trailer ? FK_HTTP1_HEADERS : (uint8_t)header;
+        h->step = SPACE;
+    } else if (!is_token(c)) fk_http1_malformed(h);
+    else narrow(h, fk_http1_headers, fk_http1_lower(c));
 }
 
-/* NAMES: none that matters. */
-static unsigned name_of(const struct fk_http1 *h) {
-    for (unsigned k = 0; k < NAMES; k++)
-        if ((h->names & 1u << k) != 0 && names[k][h->name_at] == '\0') return k;
-    return NAMES;
+static void end_line(struct fk_http1 *h, enum step then) {
+    h->step = LINE_END;
+    h->then = (uint8_t)then;
 }
 
-/* A host is one word of these (RFC 3986 3.2.2, 3.2.3); more than one Host line was seen to before.
- */
-static bool host_may_have(char c) {
-    if ((lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= ':')) return true;
-    return c != '\0' && strchr("-._~%!$&'()*+;=[]", c) != NULL;
-}
-
-/* Counts the bytes of the value that are no spaces; false when there are some between them, or any
- * that does not belong into a host. */
-static bool one_word(struct fk_http1 *h, const char *at, size_t len, bool host) {
-    for (size_t i = 0; i < len; i++) {
-        if (at[i] == ' ' || at[i] == '\t') {
-            h->flags |= FK_HTTP1_SPACED;
-            continue;
-        }
-        if ((h->flags & FK_HTTP1_SPACED) != 0 || (host && !host_may_have(at[i]))) return false;
-        if (h->sent < UINT16_MAX) h->sent++;
+/* What stands before is whole only now: a line that begins with a space would go on with it. */
+static void in_line(struct fk_http1 *h, uint8_t c) {
+    if (c == ' ' || c == '\t' || c == ':') {
+        fk_http1_malformed(h);
+        return;
     }
-    return true;
+    fk_http1_header(h);
+    h->header = FK_HTTP1_HEADERS;
+    if (h->refused != 0) return;
+    h->step = NAME;
+    begin_word(h, FK_HTTP1_HEADERS);
+    if (c == '\r') end_line(h, LINES_END);
+    else in_name(h, c);
 }
 
-static int take_authorization(struct fk_http1 *h, const char *at, size_t len) {
-    if (h->sent == 0) h->sent = h->len;
-    if (len >= (size_t)FK_HTTP1_BUF - h->len) return refuse(h, 431, "the bearer token is too long");
-    memcpy(h->buf + h->len, at, len);
-    h->len = (uint16_t)(h->len + len);
-    return 0;
-}
-
-static int on_header_value(llhttp_t *parser, const char *at, size_t len) {
-    struct fk_http1 *h = parser->data;
-    if ((h->flags & FK_HTTP1_IN_BODY) != 0) return 0; /* a trailer */
-    switch (name_of(h)) {
-    case HOST:
-        if (one_word(h, at, len, true)) return 0;
-        return refuse(h, 400, "the Host header is malformed");
-    case CODING: return one_word(h, at, len, false) ? 0 : refuse_coding(h);
-    case AUTH: return take_authorization(h, at, len);
-    default: return 0;
-    }
-}
-
-/* The scheme's length, when that scheme is Bearer. */
-static size_t bearer(const char *value, const char *end) {
-    static const char scheme[] = "bearer";
-    const size_t len = sizeof scheme - 1;
-    if ((size_t)(end - value) < len) return 0;
-    for (size_t i = 0; i < len; i++)
-        if (lower(value[i]) != scheme[i]) return 0;
-    return value + len == end || value[len] == ' ' ? len : 0;
-}
-
-/* The header's value lies behind the target: made the token, or wiped. */
-static int end_authorization(struct fk_http1 *h) {
-    char *value = h->buf + (h->sent == 0 ? h->len : h->sent), *end = h->buf + h->len;
-    if ((h->flags & FK_HTTP1_HAS_AUTH) != 0)
-        return refuse(h, 400, "there is more than one Authorization header");
-    h->flags |= FK_HTTP1_HAS_AUTH;
-    while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
-    char *token = value + bearer(value, end);
-    if (token == value) {
-        h->request.has_other_authorization = true;
-        memset(value, 0, (size_t)(end - value));
-        h->len = (uint16_t)(value - h->buf);
-        return 0;
-    }
-    while (token < end && *token == ' ') token++;
-    for (const char *c = token; c < end; c++)
-        if (*c <= ' ' || *c > '~') return refuse(h, 400, "the bearer token is malformed");
-    *end = '\0';
-    h->request.has_token = true;
-    h->request.token = token;
-    h->len = (uint16_t)(end + 1 - h->buf);
-    return 0;
-}
-
-static int end_of_header(struct fk_http1 *h) {
-    switch (name_of(h)) {
-    case HOST:
-        if ((h->flags & FK_HTTP1_HAS_HOST) != 0)
-            return refuse(h, 400, "there is more than one Host header");
-        h->flags |= FK_HTTP1_HAS_HOST;
-        return 0;
-    case CODING: /* llhttp sees to it that it ends in "chunked" */
-        if ((h->flags & FK_HTTP1_HAS_CODING) != 0)
-            return refuse(h, 400, "there is more than one Transfer-Encoding header");
-        h->flags |= FK_HTTP1_HAS_CODING;
-        return h->sent == strlen("chunked") ? 0 : refuse_coding(h);
-    case AUTH: return end_authorization(h);
-    case EXPECT: h->flags |= FK_HTTP1_EXPECTS; return 0;
-    default: return 0;
-    }
-}
-
-static void next_header(struct fk_http1 *h) {
-    h->names = (1u << NAMES) - 1;
-    h->name_at = 0;
-    h->sent = 0;
-    h->flags &= (uint16_t)~FK_HTTP1_SPACED;
-}
-
-static int on_header_value_complete(llhttp_t *parser) {
-    struct fk_http1 *h = parser->data;
-    const int result = (h->flags & FK_HTTP1_IN_BODY) != 0 ? 0 : end_of_header(h);
-    next_header(h);
-    return result;
+static void in_value(struct fk_http1 *h, uint8_t c) {
+    if (c == '\r') end_line(h, LINE);
+    else if ((c < ' ' && c != '\t') || c == 0x7f) fk_http1_malformed(h);
+    else if (h->header == FK_HTTP1_HEADERS) return;
+    else if (h->len + h->sent >= FK_HTTP1_BUF - 1) fk_http1_no_room(h);
+    else h->buf[h->len + h->sent++] = (char)c;
 }
 
 /* ---- the body -------------------------------------------------------------------------------- */
 
-static int show(struct fk_http1 *h) {
-    h->state = FK_HTTP1_ASKED;
-    return HPE_PAUSED;
-}
+static void show(struct fk_http1 *h) { h->state = FK_HTTP1_ASKED; }
 
-/* The head of a request with a body is here. */
-static int begin_body(struct fk_http1 *h) {
-    const uint64_t len = h->parser.content_length;
+static void begin_body(struct fk_http1 *h) {
     const bool expects = (h->flags & (FK_HTTP1_EXPECTS | FK_HTTP1_OLD)) == FK_HTTP1_EXPECTS;
-    if (len > FK_HTTP1_BODY_MAX) { /* 0 when it is chunked */
-        refuse(h, 413, "the body is too large");
-        if (!expects) h->seen = len < DRAIN_MAX ? (uint32_t)len : DRAIN_MAX;
-        return HPE_USER;
+    if (h->left > FK_HTTP1_BODY_MAX) { /* 0 when it is chunked */
+        fk_http1_refuse(h, 413, "the body is too large");
+        if (!expects) h->seen = h->left < FK_HTTP1_DRAIN_MAX ? h->left : FK_HTTP1_DRAIN_MAX;
+        return;
     }
     h->flags |= FK_HTTP1_IN_BODY;
     h->seen = 0;
-    if (!expects) return HPE_PAUSED; /* so that feed begins to count anew */
+    h->step = (h->flags & FK_HTTP1_CHUNKED) != 0 ? SIZE : DATA;
+    if (!expects) return;
     h->request.keep_alive = false;
-    return show(h);
+    show(h);
 }
 
-static int on_headers_complete(llhttp_t *parser) {
-    struct fk_http1 *h = parser->data;
-    if (parser->http_major != 1) return refuse_version(h);
-    if (parser->http_minor == 0) h->flags |= FK_HTTP1_OLD;
+static void end_head(struct fk_http1 *h) {
     const bool old = (h->flags & FK_HTTP1_OLD) != 0;
+    h->request.keep_alive = !old && (h->flags & FK_HTTP1_CLOSES) == 0;
     if (!old && (h->flags & FK_HTTP1_HAS_HOST) == 0)
-        return refuse(h, 400, "there is no Host header");
-    if ((parser->flags & F_TRANSFER_ENCODING) != 0) {
-        if (old) return refuse(h, 400, "HTTP/1.0 has no transfer codings");
-        if ((parser->flags & F_CHUNKED) == 0) return refuse_coding(h);
-    }
-    h->request.keep_alive = !old && llhttp_should_keep_alive(parser) != 0;
-    const bool body = (parser->flags & F_CHUNKED) != 0 || parser->content_length > 0;
-    return body ? begin_body(h) : 0;
+        fk_http1_refuse(h, 400, "there is no Host header");
+    else if ((h->flags & FK_HTTP1_CHUNKED) != 0 || h->left > 0) begin_body(h);
+    else show(h);
 }
 
-/* Also of one that asks for an upgrade: it is shown as it stands, and llhttp begins anew. */
-static int on_message_complete(llhttp_t *parser) { return show(parser->data); }
+static void at_line_end(struct fk_http1 *h, uint8_t c) {
+    h->step = h->then;
+    if (c != '\n') fk_http1_malformed(h);
+    else if (h->then != LINES_END) return;
+    else if ((h->flags & FK_HTTP1_IN_BODY) != 0) show(h); /* these were trailers */
+    else end_head(h);
+}
+
+static void in_data(struct fk_http1 *h) {
+    if (--h->left > 0) return;
+    h->step = CHUNK_END;
+    if ((h->flags & FK_HTTP1_CHUNKED) == 0) show(h);
+}
+
+static void in_size(struct fk_http1 *h, uint8_t c) {
+    const int digit = fk_http1_hex(c);
+    if (c == '\r' && h->step == SIZE_MORE) end_line(h, h->left > 0 ? DATA : LINE);
+    else if (digit < 0 || h->left > UINT32_MAX >> 4) fk_http1_malformed(h);
+    else {
+        h->left = h->left << 4 | (uint32_t)digit;
+        h->step = SIZE_MORE;
+    }
+}
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static const llhttp_settings_t settings = {
-    .on_url = on_url,
-    .on_header_field = on_header_field,
-    .on_header_value = on_header_value,
-    .on_headers_complete = on_headers_complete,
-    .on_message_complete = on_message_complete,
-    .on_url_complete = on_url_complete,
-    .on_method_complete = on_method_complete,
-    .on_header_value_complete = on_header_value_complete,
-};
+static void take(struct fk_http1 *h, uint8_t c) {
+    switch ((enum step)h->step) {
+    case START:
+        if (c == '\r' || c == '\n') return;
+        h->step = METHOD;
+        if (c == ' ') fk_http1_malformed(h);
+        else in_method(h, c);
+        return;
+    case METHOD: in_method(h, c); return;
+    case TARGET: in_target(h, c); return;
+    case LINE: in_line(h, c); return;
+    case NAME: in_name(h, c); return;
+    case SPACE:
+        if (c == ' ' || c == '\t') return;
+        h->step = VALUE;
+        in_value(h, c);
+        return;
+    case VALUE: in_value(h, c); return;
+    case LINE_END: at_line_end(h, c); return;
+    case DATA: in_data(h); return;
+    case CHUNK_END:
+        if (c == '\r') end_line(h, SIZE);
+        else fk_http1_malformed(h);
+        return;
+    case SIZE:
+    case SIZE_MORE: in_size(h, c); return;
+    case LINES_END: return;
+    }
+}
 
 void fk_http1_idle(struct fk_http1 *h) {
-    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
-    h->parser.data = h;
     h->state = FK_HTTP1_IDLE;
     h->request = (struct fk_http1_request){.path = "/", .query = "", .token = ""};
     h->refused = 0;
     h->why = NULL;
     h->seen = 0;
+    h->left = 0;
     h->len = 0;
+    h->sent = 0;
     h->flags = 0;
-    next_header(h);
+    h->step = START;
+    begin_word(h, FK_HTTP1_METHODS + 1);
 }
 
 void fk_http1_begin(struct fk_http1 *h) {
@@ -289,37 +247,6 @@ void *fk_http1_give_back(struct fk_http1 *h) {
     return buf;
 }
 
-static bool is_method_char(uint8_t c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
-}
-
-/* llhttp found something wrong at the byte `at`. */
-static void malformed(struct fk_http1 *h, llhttp_errno_t err, uint8_t at) {
-    const llhttp_t *p = &h->parser;
-    const bool two_lengths =
-        (p->flags & F_CONTENT_LENGTH) != 0 || (h->flags & FK_HTTP1_HAS_CODING) != 0;
-    const bool known_version = p->http_major == 1 && p->http_minor <= 1;
-    if (err == HPE_INVALID_TRANSFER_ENCODING && !two_lengths) refuse_coding(h);
-    else if (err == HPE_INVALID_VERSION && !known_version) refuse_version(h);
-    else if (err == HPE_INVALID_METHOD && is_method_char(at))
-        refuse(h, 501, "this method is not implemented");
-    else refuse(h, 400, "the request is malformed");
-}
-
-/* Parses len > 0 bytes or fewer; returns how many. */
-static size_t parse(struct fk_http1 *h, const char *p, size_t len) {
-    const llhttp_errno_t err = llhttp_execute(&h->parser, p, len);
-    if (err == HPE_OK) {
-        h->seen += (uint32_t)len;
-        return len;
-    }
-    const char *at = llhttp_get_error_pos(&h->parser);
-    const size_t taken = at >= p && at <= p + len ? (size_t)(at - p) : len;
-    if (err == HPE_PAUSED) llhttp_resume(&h->parser);
-    else if (h->state == FK_HTTP1_READING) malformed(h, err, taken < len ? (uint8_t)*at : 0);
-    return taken;
-}
-
 static size_t drop(struct fk_http1 *h, size_t len) {
     const size_t dropped = len < h->seen ? len : h->seen;
     h->seen -= (uint32_t)dropped;
@@ -332,12 +259,13 @@ static size_t read_request(struct fk_http1 *h, struct fk_bytes bytes) {
     h->state = FK_HTTP1_READING;
     while (h->state == FK_HTTP1_READING && taken < bytes.len) {
         const bool in_body = (h->flags & FK_HTTP1_IN_BODY) != 0;
-        const size_t room = (in_body ? FK_HTTP1_BODY_MAX : FK_HTTP1_HEAD_MAX) - h->seen;
-        if (room == 0 && in_body) refuse(h, 413, "the body is too large");
-        else if (room == 0) refuse(h, 431, "the headers are too long");
+        if (in_body && h->seen == FK_HTTP1_BODY_MAX)
+            fk_http1_refuse(h, 413, "the body is too large");
+        else if (!in_body && h->seen == FK_HTTP1_HEAD_MAX)
+            fk_http1_refuse(h, 431, "the headers are too long");
         else {
-            const size_t left = bytes.len - taken;
-            taken += parse(h, (const char *)bytes.p + taken, left < room ? left : room);
+            h->seen++;
+            take(h, bytes.p[taken++]);
         }
     }
     return taken;

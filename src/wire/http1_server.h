@@ -1,5 +1,5 @@
-/* The server's end of one HTTP/1.1 connection (RFC 9112), over llhttp. Bytes in, bytes out: no I/O,
- * no clock, no idea of what is asked for. One request at a time.
+/* The server's end of one HTTP/1.1 connection (RFC 9112). Bytes in, bytes out: no I/O, no clock, no
+ * idea of what is asked for. One request at a time.
  *
  * Strict where strangers play: two lengths, both lengths, odd chunk sizes, a bare LF, whitespace
  * before a colon, folded lines all end the connection after a 400. So do chunk extensions, which
@@ -15,8 +15,6 @@
 #include "base/bytes.h"
 #include "base/writer.h"
 #include "opts.h"
-
-#include <llhttp.h>
 
 enum fk_http1_method {
     FK_HTTP1_GET,
@@ -76,14 +74,17 @@ struct fk_http1 {
      * 413, 414, 431, 501, 505), and why says what is wrong with it. The answer closes. */
     int refused;
     const char *why;
-    llhttp_t parser;
     fk_http1_items items; /* of the answer */
     const void *ctx;
     uint32_t cursor;
     uint32_t seen; /* bytes of the request so far: head or body; of a 413: left to be dropped */
-    uint16_t len, sent; /* of buf; while reading, sent is where the header's value begins */
+    uint32_t left; /* of the body, or of a chunk */
+    uint16_t len;  /* of buf */
+    uint16_t sent; /* of it; while reading, the length of a header's value behind it */
     uint16_t flags;
-    uint8_t names, name_at; /* which names the header's may still be, and how much of it was seen */
+    uint8_t step, then;     /* what the next byte is part of, and then, behind a line's end */
+    uint8_t words, word_at; /* which words this may still be, and how much of it was seen */
+    uint8_t header;         /* whose value this is */
     char *buf;              /* lent */
 };
 

@@ -2,24 +2,29 @@
 #include "base/err.h"
 #include "wire/http1_internal.h"
 
-static int hex(char c) {
+bool fk_http1_is(uint8_t c, const char *others) {
+    const uint8_t letter = fk_http1_lower(c);
+    if ((letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9')) return true;
+    return c != '\0' && strchr(others, c) != NULL;
+}
+
+uint8_t fk_http1_lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c | 0x20 : c; }
+
+int fk_http1_hex(uint8_t c) {
+    const uint8_t letter = fk_http1_lower(c);
     if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
 /* The byte that "%41" stands for; -1: malformed. */
 static int decoded(const char *at) {
-    const int high = hex(at[1]);
-    const int low = high < 0 ? -1 : hex(at[2]);
+    const int high = fk_http1_hex((uint8_t)at[1]);
+    const int low = high < 0 ? -1 : fk_http1_hex((uint8_t)at[2]);
     return low < 0 ? -1 : high << 4 | low;
 }
 
-/* pchar of RFC 3986 without the percent sign. */
-static bool path_may_have(char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-    return c != '\0' && strchr("-._~!$&'()*+,;=:@/", c) != NULL;
-}
+/* pchar of RFC 3986 but for letters, digits and the percent sign; and what is between them. */
+#define PATH_MARKS "-._~!$&'()*+,;=:@/"
 
 /* Neither empty amid a path nor "." nor "..". */
 static bool segment_is_plain(const char *at) {
@@ -36,7 +41,7 @@ static bool plain(const char *path) {
             const int byte = decoded(c);
             if (byte < ' ' || byte == '.' || byte == '/' || byte == '\\' || byte == 0x7f)
                 return false;
-        } else if (!path_may_have(*c)) return false;
+        } else if (!fk_http1_is((uint8_t)*c, PATH_MARKS)) return false;
         if (*c == '/' && !segment_is_plain(c + 1)) return false;
     }
     return true;

@@ -370,7 +370,7 @@ static void smuggling(void **state) {
         {POST "Content-Length: 1 1\r\n\r\na", "400"},
         {POST "Content-Length: 0x1\r\n\r\na", "400"},
         {POST "Content-Length:\r\n\r\na", "400"},
-        {POST "Content-Length: 18446744073709551617\r\n\r\na", "400"},
+        {POST "Content-Length: 18446744073709551617\r\n\r\na", "413"},
         {POST "Content-Length : 1\r\n\r\na", "400"},
         {POST "Content-Length\t: 1\r\n\r\na", "400"},
         {POST "Content Length: 1\r\n\r\na", "400"},
@@ -494,6 +494,13 @@ static void the_longest_token(void **state) {
     expect_filled(GET "Authorization: Bearer ", 't', max, "\r\n\r\n", 0);
     expect_filled(GET "Authorization: Bearer ", 't', max + 1, "\r\n\r\n", 431);
     expect_filled(GET "Authorization: Basic ", 't', FK_HTTP1_BUF, "\r\n\r\n", 431);
+    /* Headers behind it: those that are looked at need room as well. */
+    const char *const bearer = GET "Authorization: Bearer ";
+    expect_filled(bearer, 't', max, "\r\nAccept: a\r\n\r\n", 0);
+    expect_filled(bearer, 't', max, "\r\nConnection:\r\n\r\n", 431);
+    expect_filled(bearer, 't', max - 1, "\r\nConnection:\r\n\r\n", 0);
+    expect_filled(bearer, 't', max - 6, "\r\nConnection: x,y,z\r\n\r\n", 0);
+    expect_filled(bearer, 't', max - 5, "\r\nConnection: x,y,z\r\n\r\n", 431);
 }
 
 static void the_largest_body(void **state) {
