@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,9 +17,11 @@ import (
 	rbac "k8s.io/api/rbac/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
 )
 
-const configNamespace = "default"
+// configNamespace is that of deploy/rbac.yaml.
+const configNamespace = "femtokubelet"
 
 // regionLen of the memory that ConfigMaps set, bytes.
 const regionLen = 1024
@@ -38,24 +41,36 @@ func configured(t *testing.T, w *world, k *kind, allowed bool, data map[string]s
 	return n
 }
 
-// allowConfigMap lets the node read its ConfigMap, and nothing more: the node
-// authorizer grants only what a pod on the node refers to.
+// allowConfigMap lets the node read its ConfigMap, by what deploy/rbac.yaml
+// says of board-1, and by nothing more.
 func (n *node) allowConfigMap(t *testing.T) {
 	t.Helper()
-	ctx := context.Background()
-	name := meta.ObjectMeta{Name: "config-of-" + n.name}
-	_, err := n.client.RbacV1().Roles(configNamespace).Create(ctx, &rbac.Role{ObjectMeta: name,
-		Rules: []rbac.PolicyRule{{Verbs: []string{"get", "list", "watch"}, APIGroups: []string{""},
-			Resources: []string{"configmaps"}, ResourceNames: []string{n.name}}}}, meta.CreateOptions{})
+	text, err := os.ReadFile("../../deploy/rbac.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = n.client.RbacV1().RoleBindings(configNamespace).Create(ctx, &rbac.RoleBinding{ObjectMeta: name,
-		RoleRef:  rbac.RoleRef{APIGroup: rbac.GroupName, Kind: "Role", Name: name.Name},
-		Subjects: []rbac.Subject{{APIGroup: rbac.GroupName, Kind: rbac.UserKind, Name: "system:node:" + n.name}},
-	}, meta.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
+	ctx := context.Background()
+	made := 0
+	for _, document := range strings.Split(strings.ReplaceAll(string(text), "board-1", n.name), "\n---\n") {
+		var role rbac.Role
+		var binding rbac.RoleBinding
+		if err := errors.Join(yaml.Unmarshal([]byte(document), &role), yaml.Unmarshal([]byte(document), &binding)); err != nil {
+			t.Fatal(err)
+		}
+		switch role.Kind {
+		case "Role":
+			_, err = n.client.RbacV1().Roles(configNamespace).Create(ctx, &role, meta.CreateOptions{})
+			made++
+		case "RoleBinding":
+			_, err = n.client.RbacV1().RoleBindings(configNamespace).Create(ctx, &binding, meta.CreateOptions{})
+			made++
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 2 {
+		t.Fatalf("%d objects in deploy/rbac.yaml are for one node", made)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -86,4 +87,15 @@ func (n *node) levelsReturn(t *testing.T, a *asker, before levels) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+// series is the value of one in the text that /metrics is.
+func series(text, name string) (value float64, found bool) {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			_, err := fmt.Sscan(rest, &value)
+			return value, err == nil
+		}
+	}
+	return 0, false
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -140,6 +142,10 @@ func newWorld() (*world, error) {
 	if err == nil {
 		config.QPS = -1 // no limit
 		w.client, err = kubernetes.NewForConfig(config)
+	}
+	if err == nil {
+		_, err = w.client.CoreV1().Namespaces().Create(context.Background(),
+			&core.Namespace{ObjectMeta: meta.ObjectMeta{Name: configNamespace}}, meta.CreateOptions{})
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.Stop())

@@ -238,3 +238,36 @@ func TestNobodyIsAllowedWhoCannotBeAskedAbout(t *testing.T) {
 		}
 	})
 }
+
+// TestAPIServerIsAskedAboutToo: nobody is always allowed unless the operator
+// says who; then the API server is a user like any other, and may what its
+// binding says.
+func TestAPIServerIsAskedAboutToo(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{NoAPIServer: true})
+		a := n.asAPIServer(t)
+		for _, e := range endpointsOf(k) {
+			got, err := a.ask(soon(t), http.MethodGet, e.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.checkBody(t, got)
+		}
+		if reviews, _ := series(a.get(t, "/metrics"), `femtokubelet_reviews_total{kind="access",event="asked"}`); reviews == 0 {
+			t.Error("the API server was not asked")
+		}
+	})
+}
+
+// TestCertificatesNeedTheOperatorsCA: without one, certificates say nothing,
+// the API server's included.
+func TestCertificatesNeedTheOperatorsCA(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{WithoutClients: true})
+		if got, err := n.asAPIServer(t).ask(soon(t), http.MethodGet, "/metrics"); err != nil || got.status != http.StatusUnauthorized {
+			t.Errorf("%d, %v", got.status, err)
+		}
+		n.account(t, n.name, nodesRule("metrics"))
+		n.asker(t, nil, n.tokenOf(t, n.name)).get(t, "/metrics")
+	})
+}
