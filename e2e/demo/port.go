@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,15 +112,11 @@ func (d *demo) port(ctx context.Context) error {
 }
 
 func indent(text string) string {
-	var value any
-	if json.Unmarshal([]byte(text), &value) != nil {
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, []byte(text), "", "  ") != nil {
 		return text
 	}
-	pretty, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return text
-	}
-	return string(pretty)
+	return pretty.String()
 }
 
 // allow lets the board read its ConfigMap; a service account for scrapes is in the
