@@ -59,6 +59,8 @@ type kind struct {
 	slow int
 	// lacks are paths that answer 404, since there is nothing to tell.
 	lacks map[string]bool
+	// knowsAddress: before it runs.
+	knowsAddress bool
 	// hasClock: it knows the time before a server told it.
 	hasClock bool
 	// atOnce is how many requests at the same time are surely answered: each
@@ -70,7 +72,7 @@ type kind struct {
 }
 
 var kinds = []*kind{
-	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, atOnce: 4,
+	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, knowsAddress: true, atOnce: 4,
 		lacks: map[string]bool{"/femto/gpio": true, "/femto/led": true}},
 	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, atOnce: 2, tooLarge: "internal error"},
 }

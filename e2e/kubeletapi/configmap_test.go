@@ -18,6 +18,8 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
+
+	"femtokubelet.dev/e2e/cluster"
 )
 
 // configNamespace is that of deploy/rbac.yaml.
@@ -470,7 +472,7 @@ func TestMissingRightsAreTold(t *testing.T) {
 // answers an old resourceVersion with 410 Gone.
 func TestOutageLosesNoChange(t *testing.T) {
 	onBodies(t, func(t *testing.T, k *kind) {
-		w := secondCluster(t)
+		w := secondCluster(t, cluster.Options{})
 		n := configured(t, w, k, true, map[string]string{"memory_values": "0=1"})
 		a := n.asAPIServer(t)
 		n.holds(t, a, 1)

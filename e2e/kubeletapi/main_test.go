@@ -89,7 +89,7 @@ func ourWorld(t *testing.T) *world {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.lab, shared.err = lab.Open(context.Background(), lab.Options{}); shared.err == nil {
-			shared.world, shared.err = newWorld()
+			shared.world, shared.err = newWorld(cluster.Options{})
 		}
 	})
 	if errors.Is(shared.err, lab.ErrNotAllowed) && os.Getenv("CI") == "" && os.Geteuid() != 0 {
@@ -102,10 +102,10 @@ func ourWorld(t *testing.T) *world {
 }
 
 // secondCluster is a control plane of a test's own, in the same lab.
-func secondCluster(t *testing.T) *world {
+func secondCluster(t *testing.T, opts cluster.Options) *world {
 	t.Helper()
 	ourWorld(t)
-	w, err := newWorld()
+	w, err := newWorld(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,13 +129,12 @@ var given struct {
 	ports, hosts int
 }
 
-func newWorld() (*world, error) {
+func newWorld(opts cluster.Options) (*world, error) {
 	w := &world{lab: shared.lab}
+	opts.NodeMonitorGrace, opts.NodeMonitorPeriod = grace, time.Second
+	opts.Audit, opts.DialNode = true, w.dial
 	var err error
-	w.Cluster, err = cluster.Start(context.Background(), cluster.Options{
-		NodeMonitorGrace: grace, NodeMonitorPeriod: time.Second, Audit: true, DialNode: w.dial,
-	})
-	if err != nil {
+	if w.Cluster, err = cluster.Start(context.Background(), opts); err != nil {
 		return nil, err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", w.Kubeconfig())

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"femtokubelet.dev/e2e/cluster"
 )
 
 // TestEveryEndpointThroughTheAPIServer is what kubectl get --raw and dashboards do.
@@ -146,5 +148,23 @@ func TestSelfSigned(t *testing.T) {
 		}
 		t.Logf("%v, %v, %v, %v to %v", certificate.Subject, certificate.DNSNames, certificate.IPAddresses,
 			certificate.NotBefore, certificate.NotAfter)
+	})
+}
+
+// TestAPIServerVerifiesTheNode where it is told to: by the cluster's CA and the
+// node's address. One that signed its own certificate is refused then.
+func TestAPIServerVerifiesTheNode(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		if !k.knowsAddress {
+			t.Skip("its address comes from DHCP after its certificate was made")
+		}
+		w := secondCluster(t, cluster.Options{VerifyKubelets: true})
+		for _, self := range []bool{false, true} {
+			n := readyNode(t, w, k, settings{SelfSigned: self})
+			text, err := w.KubectlContext(soon(t), "", "get", "--raw", "/api/v1/nodes/"+n.name+"/proxy/healthz")
+			if self && (err == nil || !strings.Contains(err.Error(), "x509")) || !self && (err != nil || text != "ok") {
+				t.Errorf("self-signed: %v: %q, %v", self, text, err)
+			}
+		}
 	})
 }
