@@ -1,8 +1,6 @@
 #include "linux/host.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,10 +114,4 @@ void fk_host_init(struct fk_host *h, const char *node_ip, const struct fk_tcp *t
     h->node_ip = node_ip;
     h->tcp = tcp;
     fk_heap_init(&h->heap, h->heap_bytes, sizeof h->heap_bytes);
-}
-
-_Noreturn void fk_assert_failed(const char *file, int line) {
-    (void)dprintf(STDERR_FILENO, "femtokubelet: internal error at %s:%d, please report it\n", file,
-                  line);
-    abort();
 }

@@ -1,9 +1,11 @@
 /* femtokubelet: the node as a process of Linux. Wires the parts and lets them run. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "linux/facts.h"
 #include "linux/flags.h"
 #include "linux/host.h"
@@ -219,6 +221,7 @@ static int start(struct program *p) {
 static void wipe(struct program *p, bool in_order) {
     fk_services_stop(&p->services);
     if (in_order) fk_tls_free(&p->tls);
+    fk_services_wipe(&p->services);
     fk_access_wipe(&p->access);
     explicit_bzero(p->host.heap_bytes, sizeof p->host.heap_bytes);
 }
@@ -234,6 +237,13 @@ static int run(struct program *p) {
     }
     wipe(p, false);
     return status;
+}
+
+/* Here and not in linux/host.c: tests have one of their own. */
+_Noreturn void fk_assert_failed(const char *file, int line) {
+    (void)dprintf(STDERR_FILENO, "femtokubelet: internal error at %s:%d, please report it\n", file,
+                  line);
+    abort();
 }
 
 int main(int argc, char *argv[]) {

@@ -7,6 +7,8 @@
 #include "linux/host.h"
 
 #define DAY_S 86400
+#define SIGN_AGAIN_MS                                                                              \
+    60000 /* after a failure: a key takes time to make, and so does its log line */
 
 /* ---- starting ----------------------------------------------------------------------------------
  */
@@ -107,10 +109,15 @@ static void look_at_certificate(struct fk_services *s) {
     const int64_t wall_us = fk_host_wall_us(NULL);
     const bool lasts = fk_tls_server_ready(&s->tls) &&
                        wall_us / 1000000 < fk_tls_server_not_after(&s->tls) - DAY_S;
+    const uint64_t now_ms = n->port.ops->mono_ms(n->port.ctx);
     if (lasts && (address[0] == '\0' || strcmp(address, s->named) == 0)) return;
-    if (fk_tls_server_self_sign(&s->tls, n->config->name, n->config->hostname, address, wall_us) ==
+    if (now_ms < s->sign_ms) return;
+    s->sign_ms = fk_after(now_ms, SIGN_AGAIN_MS);
+    if (fk_tls_server_self_sign(&s->tls, n->config->name, n->config->hostname, address, wall_us) !=
         0)
-        (void)strncpy(s->named, address, sizeof s->named - 1);
+        return;
+    s->sign_ms = 0;
+    (void)strncpy(s->named, address, sizeof s->named - 1);
 }
 
 bool fk_services_step(struct fk_services *s) {
@@ -137,6 +144,9 @@ void fk_services_stop(struct fk_services *s) {
         fk_listen_socket_close(&s->tcp);
     }
     s->listens = false;
+}
+
+void fk_services_wipe(struct fk_services *s) {
     fk_blob_free(&s->key);
     explicit_bzero(s->heap_bytes, sizeof s->heap_bytes);
     explicit_bzero(&s->server, sizeof s->server);
@@ -161,15 +171,16 @@ static bool set(int epoll_fd, int operation, int fd, uint32_t events, uint32_t w
 
 /* Only while whoever waits there would be taken in. */
 static bool watch_port(struct fk_services *s, int epoll_fd) {
-    const bool wanted = fk_server_has_room(&s->server);
+    const bool wanted = fk_tls_server_ready(&s->tls) && fk_server_has_room(&s->server);
     if (wanted == s->watches_port) return true;
     const int fd = fk_listen_socket_fd(&s->tcp);
     s->watches_port = wanted;
     return set(epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, EPOLLIN, 0);
 }
 
-/* A closed socket has left the set by itself. One that is not being read does not wake us either: a
- * client that sends on while its answer is on the way would keep us awake. */
+/* A closed socket has left the set by itself. One that is not being read does not wake us either,
+ * nor one that nothing is sent to: a client that sends on while its answer is on the way, or reads
+ * the one before while its next request is looked into, would keep us awake. */
 static bool watch_slot(struct fk_services *s, int epoll_fd, unsigned slot) {
     const int fd = fk_listen_socket_slot_fd(&s->tcp, slot);
     const uint32_t serial = fk_listen_socket_slot_serial(&s->tcp, slot);
@@ -177,7 +188,8 @@ static bool watch_slot(struct fk_services *s, int epoll_fd, unsigned slot) {
     s->watched_serial[slot] = serial;
     if (fd < 0) return true;
     const bool out =
-        fk_listen_socket_slot_wants_out(&s->tcp, slot) || fk_tls_server_wants_out(&s->tls, slot);
+        fk_server_sends(&s->server, slot) &&
+        (fk_listen_socket_slot_wants_out(&s->tcp, slot) || fk_tls_server_wants_out(&s->tls, slot));
     const uint32_t events =
         (fk_server_reads(&s->server, slot) ? (uint32_t)EPOLLIN : 0U) | (out ? EPOLLOUT : 0U);
     if (events == s->watched_events[slot]) return true;

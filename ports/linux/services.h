@@ -32,7 +32,8 @@ struct fk_services {
     struct fk_server server;
     struct fk_events events;
     struct fk_configmaps configmaps;
-    char named[64]; /* the address that our self-signed certificate names */
+    char named[64];   /* the address that our self-signed certificate names */
+    uint64_t sign_ms; /* none is signed before */
     bool watches_port;
     uint32_t watched_serial[FK_SERVER_CONNECTIONS];
     uint32_t watched_events[FK_SERVER_CONNECTIONS]; /* 0: not in the epoll set */
@@ -51,8 +52,11 @@ uint64_t fk_services_due(const struct fk_services *s);
 /* Before each sleep: which sockets are to wake us. False: the kernel refused. */
 bool fk_services_watch(struct fk_services *s, int epoll_fd);
 
-/* Hangs up and forgets its secrets. */
+/* Hangs up. What the API server is still being asked for it may be answered after this. */
 void fk_services_stop(struct fk_services *s);
+
+/* Forgets its secrets. After fk_services_stop, and when the node's client is shut down. */
+void fk_services_wipe(struct fk_services *s);
 
 /* What it knows for /metrics. */
 void fk_services_figures(const struct fk_services *s, struct fk_port_figures *out);

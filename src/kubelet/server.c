@@ -226,9 +226,13 @@ static bool open_to_all(const struct fk_server *s, const struct fk_conn *c) {
 static enum fk_verdict_state who(struct fk_server *s, struct fk_conn *c, struct fk_now now,
                                  const struct fk_user **user) {
     const struct fk_listener *l = &s->setup.listener;
-    *user = l->ops->peer(l->ctx, c->slot);
-    if (*user != NULL) return FK_ASK_YES;
     const struct fk_http1_request *r = &c->http.request;
+    *user = l->ops->peer(l->ctx, c->slot);
+    if (*user != NULL) {
+        /* A certificate may begin to count while a token is asked about. The answer wipes that. */
+        const bool wanted = r->has_token && !fk_authn_forget(&s->authn, r->token);
+        return wanted ? FK_ASK_WAIT : FK_ASK_YES;
+    }
     if (!r->has_token || r->token[0] == '\0') return FK_ASK_NO;
     return fk_authn_check(&s->authn, now, r->token, api_server_answers(s), user);
 }
@@ -419,13 +423,14 @@ bool fk_server_step(struct fk_server *s) {
     const struct fk_node *n = s->house.node;
     const struct fk_now now = fk_client_now(&n->client, n->port.ops->mono_ms(n->port.ctx));
     const unsigned count = s->setup.listener.count;
-    bool more = take_in(s, now.mono_ms);
+    const bool more = take_in(s, now.mono_ms);
     for (unsigned i = 0; i < count; i++) {
         struct fk_conn *c = &s->conns[(s->next + i) % count];
         const bool worked = step(s, c, now);
-        more = more || (fk_server_reads(s, c->slot) &&
-                        s->setup.listener.ops->ready(s->setup.listener.ctx, c->slot));
-        if (!worked) continue;
+        /* A message of the handshake was worked on, though nothing came of it for us. */
+        const bool goes_on = fk_server_reads(s, c->slot) &&
+                             s->setup.listener.ops->ready(s->setup.listener.ctx, c->slot);
+        if (!worked && !goes_on) continue;
         s->next = (uint8_t)((c->slot + 1u) % count);
         return true;
     }
@@ -459,6 +464,12 @@ bool fk_server_reads(const struct fk_server *s, unsigned slot) {
     const struct fk_conn *c = &s->conns[slot];
     return c->state == FK_CONN_HANDSHAKE || c->state == FK_CONN_OPEN ||
            (c->state == FK_CONN_ANSWERING && c->http.state == FK_HTTP1_DRAINING);
+}
+
+/* While it is found out who asks, the pipe is left alone. */
+bool fk_server_sends(const struct fk_server *s, unsigned slot) {
+    const struct fk_conn *c = &s->conns[slot];
+    return c->state != FK_CONN_AUTHN && c->state != FK_CONN_AUTHZ;
 }
 
 void fk_server_stop(struct fk_server *s) {

@@ -71,6 +71,9 @@ bool fk_server_has_room(const struct fk_server *s);
  */
 bool fk_server_reads(const struct fk_server *s, unsigned slot);
 
+/* Whether room to send there would be made use of now. */
+bool fk_server_sends(const struct fk_server *s, unsigned slot);
+
 /* Hangs up on everyone. */
 void fk_server_stop(struct fk_server *s);
 

@@ -25,7 +25,9 @@ struct world {
     unsigned waiting, taken;
     int open_err;
     struct mem_pipe pipes[SLOTS];
-    bool shaking[SLOTS]; /* the handshake is not over */
+    bool shaking[SLOTS];    /* the handshake is not over */
+    unsigned to_do[SLOTS];  /* messages of it that are here and not worked on */
+    unsigned worked[SLOTS]; /* how many were */
     const struct fk_user *peers[SLOTS];
     char reply[SLOTS][8192];
     size_t reply_len[SLOTS];
@@ -58,7 +60,12 @@ static int pipe_open(void *ctx) {
 }
 
 static int pipe_recv(void *ctx, void *buf, size_t cap) {
-    if (w.shaking[slot_of(ctx)]) return 0;
+    const unsigned slot = slot_of(ctx);
+    if (w.to_do[slot] > 0) {
+        w.to_do[slot]--;
+        w.worked[slot]++;
+    }
+    if (w.shaking[slot]) return 0;
     return fk_pipe_recv(mem_pipe_near(ctx), buf, cap);
 }
 
@@ -86,8 +93,7 @@ static const struct fk_user *peer(void *ctx, unsigned slot) {
 
 static bool ready(void *ctx, unsigned slot) {
     (void)ctx;
-    (void)slot;
-    return false;
+    return w.to_do[slot] > 0;
 }
 
 static const struct fk_listener_ops listener_ops = {waiting, slot_pipe, established, peer, ready};
@@ -465,6 +471,42 @@ static void it_does_so_while_its_permission_is_asked_for(void **state) {
     assert_int_equal(w.server.house.evicted, 0);
 }
 
+/* On a board the time becomes known with some reply of the API server, and with it client
+ * certificates begin to count. The review of the token has begun before. */
+static void it_does_so_when_its_certificate_counts_at_last(void **state) {
+    (void)state;
+    begin(false);
+    const unsigned c = connect();
+    get(c, "/metrics", "t");
+    struct fk_request token;
+    assert_true(review_asked(&token));
+    char before[sizeof w.asked];
+    memcpy(before, w.asked, sizeof before);
+    w.peers[c] = user("apiserver");
+    settle();
+    assert_int_equal(status_of(c), 0);
+    struct fk_writer text;
+    fk_writer_init(&text, w.asked, sizeof w.asked);
+    token.document(token.owner, &text);
+    assert_int_equal(fk_writer_finish(&text), 0);
+    assert_non_null(strstr(before, w.asked));
+    reply(&token, FK_E_TIMEOUT, fk_bytes(NULL, 0));
+    settle();
+    assert_int_equal(status_of(c), 200);
+}
+
+static void a_review_that_is_not_needed_any_more_is_not_begun(void **state) {
+    (void)state;
+    begin(false);
+    const unsigned c = connect();
+    get(c, "/metrics", "t");
+    w.peers[c] = user("apiserver");
+    settle();
+    assert_int_equal(status_of(c), 200);
+    struct fk_request token;
+    assert_false(review_asked(&token));
+}
+
 static void the_oldest_idle_one_gives_way(void **state) {
     (void)state;
     begin(true);
@@ -610,6 +652,39 @@ static void many_come_and_go(void **state) {
     assert_true(w.server.house.connections <= SLOTS);
 }
 
+/* A message of a handshake may cost a board a third of a second: the Lease has its turn between. */
+static void one_handshake_at_a_time(void **state) {
+    (void)state;
+    begin(false);
+    for (unsigned i = 0; i < SLOTS; i++) w.shaking[i] = true;
+    for (unsigned i = 0; i < SLOTS; i++) (void)connect();
+    memset(w.worked, 0, sizeof w.worked);
+    for (unsigned i = 0; i < SLOTS; i++) w.to_do[i] = 3;
+    for (unsigned done = 1; done <= 2 * SLOTS; done++) {
+        assert_true(fk_server_step(&w.server));
+        unsigned worked = 0;
+        for (unsigned i = 0; i < SLOTS; i++) {
+            worked += w.worked[i];
+            assert_true(w.worked[i] <= (done + SLOTS - 1) / SLOTS); /* in turn */
+        }
+        assert_int_equal(worked, done);
+    }
+}
+
+static void nothing_is_sent_while_it_is_asked_who_asks(void **state) {
+    (void)state;
+    begin(false);
+    const unsigned c = connect();
+    assert_true(fk_server_sends(&w.server, c));
+    get(c, "/metrics", "t");
+    assert_false(fk_server_sends(&w.server, c));
+    answer_token("u");
+    assert_false(fk_server_sends(&w.server, c));
+    w.deaf[c] = true;
+    answer_access(true);
+    assert_true(fk_server_sends(&w.server, c));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strangers_are_turned_away),
@@ -620,6 +695,10 @@ int main(void) {
         cmocka_unit_test(nobody_new_while_the_api_server_is_away),
         cmocka_unit_test(methods_ask_for_their_verbs),
         cmocka_unit_test(a_client_that_leaves_amid_its_review_keeps_its_token_until_then),
+        cmocka_unit_test(it_does_so_when_its_certificate_counts_at_last),
+        cmocka_unit_test(a_review_that_is_not_needed_any_more_is_not_begun),
+        cmocka_unit_test(one_handshake_at_a_time),
+        cmocka_unit_test(nothing_is_sent_while_it_is_asked_who_asks),
         cmocka_unit_test(it_does_so_while_its_permission_is_asked_for),
         cmocka_unit_test(the_oldest_idle_one_gives_way),
         cmocka_unit_test(slow_ones_give_way_after_a_while),
