@@ -23,8 +23,11 @@ func TestLEDKeepsItsRhythm(t *testing.T) {
 		c.has(t, board.Options{Shift: &shift})
 		s := newStage(t)
 		c.Start(t, s.node(t, name))
-		c.journal.wait(t, 0, "lease claimed")
-		status := c.status(t)
+		var status map[string]string
+		until(t, patience, "the board is Ready", func() bool {
+			status = c.status(t)
+			return status["ready-busy-us"] != "0"
+		})
 		number := func(key string) int {
 			n, err := strconv.Atoi(status[key])
 			if err != nil {

@@ -46,7 +46,7 @@ struct fk_node_config {
     struct fk_pair resources[FK_RESOURCES_MAX]; /* capacity and allocatable */
     size_t resource_count;
 
-    uint16_t kubelet_port;     /* status.daemonEndpoints; 0: nothing listens, none is named */
+    uint16_t kubelet_port;     /* status.daemonEndpoints; 0: nothing listens */
     uint32_t lease_duration_s; /* 40 */
     uint32_t lease_renew_ms;   /* 10 000: a quarter of the duration */
     uint32_t status_update_ms; /* 10 000: how often conditions are judged */

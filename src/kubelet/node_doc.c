@@ -53,7 +53,7 @@ static void put_daemon_endpoints(const struct fk_node_config *c, struct fk_json 
 
 /* What is the same from boot to shutdown. */
 static void put_standing(const struct fk_node_config *c, struct fk_json *j) {
-    if (c->kubelet_port != 0) put_daemon_endpoints(c, j);
+    put_daemon_endpoints(c, j); /* also port 0: there may have been one before */
     put_resources(c, j, "capacity");
     put_resources(c, j, "allocatable");
     put_system(&c->system, j);

@@ -52,6 +52,8 @@ static void expect(struct fixture *f, const char *line) {
 static void expect_report(struct fixture *f, bool whole) {
     expect(f, STATUS);
     assert_int_equal(strstr(f->d.document, "nodeInfo") != NULL, whole);
+    /* as it is, also when there is none any more */
+    assert_int_equal(strstr(f->d.document, "\"kubeletEndpoint\":{\"Port\":0}") != NULL, whole);
     duty_case_status(&f->d, 200);
     assert_false(duty_case_ask(&f->d));
 }
