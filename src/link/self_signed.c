@@ -82,13 +82,22 @@ static int put_common_name(mbedtls_asn1_named_data **list, const char *text) {
     return 0;
 }
 
-/* "name@1782864000", and the issuer is the subject. Not mbedtls_x509write_crt_set_subject_name: it
- * reads a text with all kinds of names in it, 1.5 KB of flash. */
+/* ub-common-name of RFC 5280 appendix A.1, bytes. */
+#define COMMON_NAME_MAX 64
+
+/* "@1782864000", and more digits in times to come. */
+#define MADE_AT_MAX 13
+
+/* "name@1782864000", and the issuer is the subject. A name too long for it is cut: clients go by
+ * the alternative names, and tell the certificates of one name apart by this. Not
+ * mbedtls_x509write_crt_set_subject_name: it reads a text with all kinds of names in it, 1.5 KB of
+ * flash. */
 static int set_subject(mbedtls_x509write_cert *w, const struct fk_self_signed *what) {
-    char subject[256];
+    char subject[COMMON_NAME_MAX + 1];
     struct fk_writer text;
+    const size_t len = strlen(what->name), most = COMMON_NAME_MAX - MADE_AT_MAX;
     fk_writer_init(&text, subject, sizeof subject);
-    fk_put_str(&text, what->name);
+    fk_put(&text, what->name, len < most ? len : most);
     fk_put_char(&text, '@');
     fk_put_i64(&text, what->now_s);
     if (fk_writer_finish(&text) != 0) {

@@ -10,11 +10,11 @@
 
 #include <mbedtls/pk.h>
 
-/* Longest, DER, bytes: what one TLS record of a board takes, and names of 200 bytes. */
+/* Longest, DER, bytes: what one TLS record of a board takes, and two names of 253 bytes. */
 #define FK_SELF_SIGNED_MAX 1024
 
 struct fk_self_signed {
-    const char *name;     /* of the node: subject CN = name@now, and a DNS name of it */
+    const char *name; /* of the node: a DNS name of it; subject CN = name@now, cut to 64 bytes */
     const char *hostname; /* another DNS name; may be the same, or "" */
     const char *address;  /* IP literal, "" for none */
     int64_t now_s;        /* unix seconds: valid from an hour before for a year */

@@ -93,11 +93,11 @@ int fk_tls_server_init(struct fk_tls_server *s, const struct fk_tls_server_confi
 void fk_tls_server_free(struct fk_tls_server *s);
 
 /* A new P-256 key, kept in RAM only, and a certificate for it, as the kubelet makes one that was
- * given none: subject CN = name@unix seconds, subject alternative names name, hostname and address
- * (an IP literal, "" for none), valid from an hour before wall_us for a year, server
- * authentication. Sessions that are amid their handshake finish it with theirs; those behind it
- * need none. 0; FK_E_NOMEM, FK_E_ENTROPY, FK_E_RANGE (names too long, wall time unknown), logged:
- * then the former one stays. */
+ * given none: subject CN = name@unix seconds (name cut to fit 64 bytes), subject alternative names
+ * name, hostname and address (an IP literal, "" for none), valid from an hour before wall_us for a
+ * year, server authentication. Sessions that are amid their handshake finish it with theirs; those
+ * behind it need none. 0; FK_E_NOMEM, FK_E_ENTROPY, FK_E_RANGE (names too long, wall time unknown),
+ * logged: then the former one stays. */
 int fk_tls_server_self_sign(struct fk_tls_server *s, const char *name, const char *hostname,
                             const char *address, int64_t wall_us);
 

@@ -103,9 +103,9 @@ static void each_key_and_serial_is_new(void **state) {
 
 static void what_cannot_be_signed_leaves_the_former(void **state) {
     (void)state;
-    char name[254];
+    char name[701];
     memset(name, 'n', sizeof name);
-    name[253] = '\0';
+    name[700] = '\0';
     unsigned_server();
     assert_int_equal(sign("node.example", "", ""), 0);
     const struct fk_tls_identity *former = w.server.identity;
@@ -118,8 +118,24 @@ static void what_cannot_be_signed_leaves_the_former(void **state) {
     assert_ptr_equal(w.server.identity, former);
     assert_int_equal(w.heap.used_bytes, level);
 
-    name[200] = '\0';
-    assert_int_equal(sign(name, "", "192.0.2.7"), 0); /* long, but it fits */
+    finish();
+}
+
+/* The name of a Node and a host's may have 253 bytes, a CN only 64. */
+static void the_longest_names_can_be_signed(void **state) {
+    (void)state;
+    char name[254], hostname[254], subject[200];
+    memset(name, 'n', sizeof name);
+    memset(hostname, 'h', sizeof hostname);
+    name[253] = hostname[253] = '\0';
+    unsigned_server();
+    assert_int_equal(sign(name, hostname, "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"), 0);
+    const mbedtls_x509_crt *crt = &w.server.identity->cert;
+    assert_true(crt->raw.len <= FK_SELF_SIGNED_MAX);
+    assert_true(mbedtls_x509_dn_gets(subject, sizeof subject, &crt->subject) > 0);
+    assert_memory_equal(subject, "CN=nnn", 6);
+    assert_non_null(strchr(subject, '@'));
+    assert_true(crt->subject.val.len <= 64);
     assert_int_equal(connect_now(0), 0);
     assert_talks(0);
     finish();
@@ -250,6 +266,7 @@ int main(void) {
         T(a_certificate_of_our_own_names_the_node),
         T(each_key_and_serial_is_new),
         T(what_cannot_be_signed_leaves_the_former),
+        T(the_longest_names_can_be_signed),
         T(signing_fails_cleanly_without_memory_or_randomness),
         T(sessions_amid_their_handshake_keep_their_certificate),
         T(a_chain_may_be_given),
