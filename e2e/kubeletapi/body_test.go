@@ -63,6 +63,10 @@ type kind struct {
 	knowsAddress bool
 	// hasClock: it knows the time before a server told it.
 	hasClock bool
+	// longestWait is how long somebody with good manners may have to wait for
+	// an answer amid a crowd of others, each of whom may keep a place for three
+	// seconds. On a board who gets the next free place is a matter of luck.
+	longestWait time.Duration
 	// atOnce is how many requests at the same time are surely answered: each
 	// has a connection, and a board has memory for so many handshakes.
 	atOnce int
@@ -72,9 +76,9 @@ type kind struct {
 }
 
 var kinds = []*kind{
-	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, knowsAddress: true, atOnce: 4,
+	{name: "linux", make: func() body { return &process{} }, slow: 1, hasClock: true, knowsAddress: true, longestWait: 15 * time.Second, atOnce: 4,
 		lacks: map[string]bool{"/femto/gpio": true, "/femto/led": true}},
-	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, atOnce: 2, tooLarge: "internal error"},
+	{name: "qemu", make: func() body { return &circuit{} }, slow: 4, longestWait: time.Minute, atOnce: 2, tooLarge: "internal error"},
 }
 
 // node is one node in the lab, and how the world sees it.

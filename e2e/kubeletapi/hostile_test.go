@@ -22,9 +22,6 @@ const (
 	crowd = 12
 	// longestGap between renewals of a quick Lease: half of what it lasts.
 	longestGap = quickLease * time.Second / 2
-	// longestWait is how long somebody with good manners may have to wait for
-	// an answer amid the others, a handshake included.
-	longestWait = 15 * time.Second
 )
 
 // attack is what hostile clients do to a node until ctx ends. It must not fail
@@ -261,7 +258,7 @@ func TestHostileClients(t *testing.T) {
 				gap, renewals := n.leases.gap(began)
 				t.Logf("%d renewals, the longest gap %v; %d answers to others, the slowest after %v; then %v",
 					renewals, rounded(gap), served, rounded(worst), time.Since(began).Round(time.Second))
-				if gap > longestGap || worst > longestWait {
+				if gap > longestGap || worst > k.longestWait {
 					t.Errorf("the longest gap was %v, the slowest answer took %v", gap, worst)
 				}
 				n.levelsReturn(t, a, before)
@@ -285,7 +282,7 @@ func (n *node) served(ctx context.Context, t *testing.T) (worst time.Duration, c
 			if err == nil && got.status == http.StatusOK {
 				break
 			}
-			if time.Since(began) > 2*longestWait {
+			if time.Since(began) > 2*n.kind.longestWait {
 				t.Errorf("nobody else is served: %d, %v", got.status, err)
 				return time.Since(began), count
 			}
