@@ -22,6 +22,8 @@ const usageText = `testcluster runs a real Kubernetes control plane on this mach
   testcluster kubeconfig --bootstrap  ... with a new bootstrap token, for a node
                                     that fetches its own certificate
   testcluster kubectl ARGS...       run kubectl as the admin
+  testcluster build                 build all that up and the tests need (minutes),
+                                    unless it is there
   testcluster route ADDRESS TARGET  have the API server reach the kubelet at
                                     ADDRESS (10.0.2.15:10250) at TARGET, a port
                                     of this machine (127.0.0.1:34567)
@@ -150,7 +152,7 @@ func (a *arguments) commandFlags(flags *flag.FlagSet) (admin *bool, err error) {
 		flags.BoolVar(&a.raw, "raw", false, "")
 	case "route":
 		flags.StringVar(&a.address, "delete", "", "")
-	case "down", "status":
+	case "down", "status", "build":
 	case "help":
 		return admin, flag.ErrHelp
 	default:

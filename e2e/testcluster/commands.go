@@ -129,6 +129,17 @@ func kubeconfig(a *arguments) error {
 	return err
 }
 
+// buildAll builds one after the other: each takes all processors.
+func buildAll(ctx context.Context) error {
+	show := newPrinter(os.Stderr)
+	defer show.finish()
+	if _, err := cluster.EnsureBinary(ctx, show.progress); err != nil {
+		return err
+	}
+	_, err := cluster.EnsureMetricsServer(ctx, show.progress)
+	return err
+}
+
 func route(a *arguments) error {
 	access, err := attach(a)
 	if err != nil {

@@ -56,6 +56,8 @@ func dispatch(ctx context.Context, a *arguments) error {
 		return status(a)
 	case "kubeconfig":
 		return kubeconfig(a)
+	case "build":
+		return buildAll(ctx)
 	case "route":
 		return route(a)
 	}

@@ -31,6 +31,7 @@ func TestParseArgs(t *testing.T) {
 		{"kubeconfig", arguments{command: "kubeconfig", name: "default"}},
 		{"kubeconfig --admin --raw", arguments{command: "kubeconfig", name: "default", raw: true}},
 		{"kubeconfig --node rack-1", arguments{command: "kubeconfig", name: "default", node: "rack-1"}},
+		{"build", arguments{command: "build", name: "default"}},
 		{"route", arguments{command: "route", name: "default"}},
 		{"route --name two 10.0.2.15:10250 127.0.0.1:34567", arguments{command: "route", name: "two",
 			address: "10.0.2.15:10250", target: "127.0.0.1:34567"}},
