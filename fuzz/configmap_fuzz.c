@@ -83,7 +83,10 @@ static void read_kept(struct fk_bytes bytes) {
     static const struct fk_options defaults = {FK_INFO, 100, 10000};
     const struct fk_port port = {&ops, &bytes};
     const struct fk_duty_env env = {NULL, &quiet, NULL};
-    fk_configmaps_init(&c, &env, &port, NULL, &defaults, "a/b,default/rack-1");
+    static struct fk_heap heap;
+    static _Alignas(8) uint8_t memory[sizeof(union fk_configmap_work) + 64];
+    fk_heap_init(&heap, memory, sizeof memory);
+    fk_configmaps_init(&c, &env, &port, &heap, NULL, &defaults, "a/b,default/rack-1");
     check_options(7, &c.options);
     for (uint8_t i = 0; i < c.count; i++) {
         FK_ASSERT(memchr(c.all[i].uid, 0, sizeof c.all[i].uid) != NULL);

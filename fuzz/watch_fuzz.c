@@ -38,12 +38,15 @@ static void run(struct fk_configmaps *c, struct fk_bytes bytes, bool watch, size
     const struct fk_duty_env env = {&config, &quiet, &rng};
     const struct fk_port port = {&ops, NULL};
     struct fk_request request;
-    fk_configmaps_init(c, &env, &port, NULL, &defaults, "default/rack-1");
+    static struct fk_heap heap;
+    static _Alignas(8) uint8_t memory[sizeof(union fk_configmap_work) + 64];
+    fk_heap_init(&heap, memory, sizeof memory);
+    fk_configmaps_init(c, &env, &port, &heap, NULL, &defaults, "default/rack-1");
     struct fk_configmap *m = &c->all[0];
     if (watch) answer(m, &request, fk_bytes(empty_list, sizeof empty_list - 1), 100, 200);
     FK_ASSERT(m->watch.watching == watch);
     answer(m, &request, bytes, step, 200);
-    FK_ASSERT(c->parsing == NULL);
+    FK_ASSERT(c->parsing == NULL && heap.used_bytes == 0);
     FK_ASSERT(strlen(m->watch.resource_version) <= FK_RESOURCE_VERSION_MAX);
     FK_ASSERT(strlen(m->uid) <= FK_UID_MAX);
     FK_ASSERT(strlen(m->why) < FK_MESSAGE_MAX);

@@ -106,7 +106,7 @@ const char *fk_firmware_server_start(struct fk_firmware *f) {
     };
     fk_events_init(&server.events, &env);
     fk_node_add_duty(&f->node, &fk_events_ops, &server.events);
-    fk_configmaps_init(&server.configmaps, &env, &f->node.port, &server.events, &defaults,
+    fk_configmaps_init(&server.configmaps, &env, &f->node.port, &f->heap, &server.events, &defaults,
                        s->config_maps);
     fk_configmaps_attach(&server.configmaps, &f->node);
     return s->node.kubelet_port == 0 ? NULL : start_port(f);

@@ -92,8 +92,8 @@ int fk_services_init(struct fk_services *s, const struct fk_services_config *con
     const struct fk_duty_env env = {n->config, config->log, &n->rng};
     fk_events_init(&s->events, &env);
     fk_node_add_duty(n, &fk_events_ops, &s->events);
-    fk_configmaps_init(&s->configmaps, &env, &n->port, &s->events, &config->defaults,
-                       config->flags->config_map);
+    fk_configmaps_init(&s->configmaps, &env, &n->port, n->client.config.heap, &s->events,
+                       &config->defaults, config->flags->config_map);
     fk_configmaps_attach(&s->configmaps, n);
     return config->flags->port == 0 ? 0 : start_port(s, why);
 }

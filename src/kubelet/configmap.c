@@ -108,22 +108,33 @@ static void merge_options(struct fk_configmaps *c) {
 /* ---- what the watch brings -------------------------------------------------------------------
  */
 
+static bool hold(struct fk_configmaps *c) {
+    if (c->work == NULL) c->work = fk_heap_alloc(c->heap, sizeof *c->work);
+    return c->work != NULL;
+}
+
+static void release(struct fk_configmaps *c) {
+    fk_heap_free(c->heap, c->work);
+    c->work = NULL;
+    c->parsing = NULL;
+}
+
 static bool begin(void *ctx) {
     struct fk_configmap *m = ctx;
-    if (m->house->parsing != NULL) return false;
+    if (m->house->parsing != NULL || !hold(m->house)) return false;
     m->house->parsing = m;
-    fk_configmap_parse_begin(&m->house->parse);
+    fk_configmap_parse_begin(&m->house->work->parse);
     return true;
 }
 
 static void broken(void *ctx) {
     struct fk_configmap *m = ctx;
-    m->house->parsing = NULL;
+    release(m->house);
 }
 
 static void piece(void *ctx, size_t path, struct fk_bytes bytes) {
     struct fk_configmap *m = ctx;
-    struct fk_configmap_parse *p = &m->house->parse;
+    struct fk_configmap_parse *p = &m->house->work->parse;
     if (path == OWN_VALUE) {
         fk_configmap_parse_value(p, bytes);
     } else if (!fk_configmap_parse_key(p, bytes)) {
@@ -141,10 +152,10 @@ static uint32_t version_crc(const char *uid, const char *resource_version) {
 
 static void apply(struct fk_configmap *m, const char *uid, const char *resource_version) {
     struct fk_configmaps *c = m->house;
-    fk_configmap_parse_commit(&c->parse, c->memory);
-    if (c->parse.memory) c->writes++;
-    m->options = c->parse.options;
-    m->set = c->parse.set;
+    fk_configmap_parse_commit(&c->work->parse, c->memory);
+    if (c->work->parse.memory) c->writes++;
+    m->options = c->work->parse.options;
+    m->set = c->work->parse.set;
     m->turn = ++c->turns;
     memcpy(m->uid, uid, strlen(uid) + 1);
     memcpy(m->resource_version, resource_version, strlen(resource_version) + 1);
@@ -161,7 +172,7 @@ static void refuse(struct fk_configmap *m, uint32_t crc) {
     struct fk_configmaps *c = m->house;
     struct fk_writer w;
     fk_writer_init(&w, m->why, sizeof m->why);
-    fk_configmap_parse_why(&c->parse, &w);
+    fk_configmap_parse_why(&c->work->parse, &w);
     (void)fk_writer_finish(&w);
     m->state = FK_CONFIGMAP_REFUSED;
     if (crc == m->refused_crc) return; /* listed again */
@@ -182,13 +193,10 @@ static void unchanged(const struct fk_configmap *m) {
            FK_STR("resource_version", m->resource_version));
 }
 
-static void changed(void *ctx, const char *uid, const char *resource_version) {
-    struct fk_configmap *m = ctx;
+static void judge(struct fk_configmap *m, const char *uid, const char *resource_version) {
     const bool same =
         strcmp(uid, m->uid) == 0 && strcmp(resource_version, m->resource_version) == 0;
-    m->house->parsing = NULL;
-    tell(m, m->house->stepped); /* of the one before, as why will be another's */
-    if (!same && !fk_configmap_parse_good(&m->house->parse)) {
+    if (!same && !fk_configmap_parse_good(&m->house->work->parse)) {
         refuse(m, version_crc(uid, resource_version));
         return;
     }
@@ -197,6 +205,13 @@ static void changed(void *ctx, const char *uid, const char *resource_version) {
     m->state = FK_CONFIGMAP_APPLIED;
     m->why[0] = '\0';
     m->refused_crc = 0;
+}
+
+static void changed(void *ctx, const char *uid, const char *resource_version) {
+    struct fk_configmap *m = ctx;
+    tell(m, m->house->stepped); /* of the one before, as why will be another's */
+    judge(m, uid, resource_version);
+    release(m->house);
 }
 
 /* What the object set is the setting's own value again; what it wrote stays. */
@@ -291,8 +306,16 @@ static bool may_keep(const struct fk_configmaps *c) {
     return c->dirty && c->parsing == NULL && c->port.ops->keep != NULL;
 }
 
+static int write_document(struct fk_configmaps *c) {
+    if (!hold(c)) return FK_E_NOMEM;
+    const size_t len = fk_configmap_keep_write(c);
+    const int err = c->port.ops->keep(c->port.ctx, c->work->document, len);
+    release(c);
+    return err;
+}
+
 static void keep(struct fk_configmaps *c, struct fk_now now) {
-    const int err = c->port.ops->keep(c->port.ctx, c->document, fk_configmap_keep_write(c));
+    const int err = write_document(c);
     c->dirty = err != 0;
     c->keep_ms =
         fk_after(now.mono_ms, err == 0 ? FK_CONFIGMAP_KEEP_MS : FK_CONFIGMAP_KEEP_FAILED_MS);
@@ -372,10 +395,17 @@ int fk_configmaps_check(const char *refs, struct fk_writer *why) {
     return 0;
 }
 
+static int read_document(struct fk_configmaps *c) {
+    if (!hold(c)) return FK_E_NOMEM;
+    int len = c->port.ops->recall(c->port.ctx, c->work->document, sizeof c->work->document);
+    if (len > 0) len = fk_configmap_keep_read(c, (size_t)len);
+    release(c);
+    return len;
+}
+
 static void recall(struct fk_configmaps *c) {
     if (c->port.ops->recall == NULL) return;
-    int len = c->port.ops->recall(c->port.ctx, c->document, sizeof c->document);
-    if (len > 0) len = fk_configmap_keep_read(c, (size_t)len);
+    const int len = read_document(c);
     if (len < 0)
         fk_log(c->env.log, FK_WARN, "what ConfigMaps set before is lost",
                FK_STR("reason", fk_err_text(len)));
@@ -383,11 +413,12 @@ static void recall(struct fk_configmaps *c) {
 }
 
 void fk_configmaps_init(struct fk_configmaps *c, const struct fk_duty_env *env,
-                        const struct fk_port *port, struct fk_events *events,
+                        const struct fk_port *port, struct fk_heap *heap, struct fk_events *events,
                         const struct fk_options *defaults, const char *refs) {
     memset(c, 0, sizeof *c);
     c->env = *env;
     c->port = *port;
+    c->heap = heap;
     c->events = events;
     c->defaults = c->options = *defaults;
     c->stepped.wall_us = FK_WALL_UNKNOWN;

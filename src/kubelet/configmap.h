@@ -13,6 +13,7 @@
 #define FK_KUBELET_CONFIGMAP_H
 
 #include "api/watch.h"
+#include "base/heap.h"
 #include "kubelet/configmap_keep.h"
 #include "kubelet/configmap_parse.h"
 #include "kubelet/duty.h"
@@ -65,6 +66,12 @@ struct fk_configmap {
     struct fk_backoff denied;
 };
 
+/* What is held only while a change arrives, or the document for a reboot is written or read. */
+union fk_configmap_work {
+    struct fk_configmap_parse parse;
+    uint8_t document[FK_CONFIGMAP_DOCUMENT];
+};
+
 struct fk_configmaps {
     struct fk_duty_env env;
     struct fk_port port;
@@ -83,16 +90,16 @@ struct fk_configmaps {
     uint64_t keep_ms;             /* the next write, not before this */
     struct fk_status *status;     /* NULL: not attached */
     struct fk_configmap *parsing; /* whose change is arriving; NULL: nobody's */
-    union {
-        struct fk_configmap_parse parse;
-        uint8_t document[FK_CONFIGMAP_DOCUMENT]; /* while it is written or read */
-    };
+    struct fk_heap *heap;
+    union fk_configmap_work *work; /* of the heap, NULL: not needed now */
 };
 
 /* refs: "NAMESPACE/NAME,…" as fk_configmaps_check accepts it, must stay; "" for none. Recalls what
- * the port kept, and applies it. */
+ * the port kept, and applies it. heap: the node's, for sizeof(union fk_configmap_work) while a
+ * change arrives, when the handshake that needs the most of it is over; without room, it is asked
+ * for again. */
 void fk_configmaps_init(struct fk_configmaps *c, const struct fk_duty_env *env,
-                        const struct fk_port *port, struct fk_events *events,
+                        const struct fk_port *port, struct fk_heap *heap, struct fk_events *events,
                         const struct fk_options *defaults, const char *refs);
 
 /* After both are initialized: the node gets a duty for each ConfigMap, its status the period that

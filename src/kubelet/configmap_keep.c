@@ -51,7 +51,7 @@ static void put_entry(const struct fk_configmaps *c, const struct fk_configmap *
 }
 
 size_t fk_configmap_keep_write(struct fk_configmaps *c) {
-    uint8_t *p = c->document;
+    uint8_t *p = c->work->document;
     memcpy(p, magic, sizeof magic);
     put_u16(p + 4, FK_MEMORY_BYTES);
     put_u16(p + 6, c->count);
@@ -93,7 +93,7 @@ static bool good(const uint8_t *p, size_t len) {
 }
 
 int fk_configmap_keep_read(struct fk_configmaps *c, size_t len) {
-    const uint8_t *p = c->document;
+    const uint8_t *p = c->work->document;
     if (!good(p, len)) return FK_E_PARSE;
     const size_t memory_len = get_u16(p + 4);
     memcpy(c->memory, p + HEAD, memory_len < FK_MEMORY_BYTES ? memory_len : FK_MEMORY_BYTES);

@@ -14,10 +14,10 @@
 
 struct fk_configmaps;
 
-/* Writes the document into c->document and returns its length. */
+/* Writes the document into c->work and returns its length. */
 size_t fk_configmap_keep_write(struct fk_configmaps *c);
 
-/* Takes what c->document holds, len bytes; entries of ConfigMaps that are not in c are left out,
+/* Takes what c->work holds, len bytes; entries of ConfigMaps that are not in c are left out,
  * and so is what of a longer region does not fit. 0, or FK_E_PARSE: then nothing has changed. */
 int fk_configmap_keep_read(struct fk_configmaps *c, size_t len);
 

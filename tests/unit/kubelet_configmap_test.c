@@ -54,6 +54,8 @@ struct fixture {
     struct fk_rng rng;
     struct fk_events events;
     struct fk_configmaps c;
+    struct fk_heap heap;
+    _Alignas(8) uint8_t memory[sizeof(union fk_configmap_work) + 64];
     struct duty_case d; /* the first one's */
     uint8_t buf[50000];
 };
@@ -62,7 +64,9 @@ static void start(struct fixture *f, const char *refs) {
     const struct fk_duty_env env = duty_case_env(&f->rng);
     const struct fk_port port = {&ops, &f->board};
     fk_events_init(&f->events, &env);
-    fk_configmaps_init(&f->c, &env, &port, &f->events, &defaults, refs);
+    fk_heap_init(&f->heap, f->memory, sizeof f->memory);
+    fk_configmaps_init(&f->c, &env, &port, &f->heap, &f->events, &defaults, refs);
+    assert_int_equal(f->heap.used_bytes, 0);
     f->d =
         (struct duty_case){.ops = &fk_configmap_ops, .self = &f->c.all[0], .now = {5000, WALL_US}};
 }
@@ -353,6 +357,7 @@ static void every_cut_of_the_golden_watch(void **state) {
         check_golden(f, w->events < 6 ? w->events : 6);
         duty_case_status(&f->d, FK_E_RESET);
         assert_null(f->c.parsing);
+        assert_int_equal(f->heap.used_bytes, 0);
         expect(f, WATCH);
         struct fk_bytes rest = whole;
         for (uint32_t i = 0; i < w->events; i++) (void)watch_case_next(&rest);
@@ -687,6 +692,29 @@ static void the_first_change_is_kept_at_once_and_then_now_and_again(void **state
     assert_true(fk_configmaps_due(&f->c) == FK_NEVER);
 }
 
+/* Neither a change nor the document for a reboot is lost for want of memory. */
+static void without_memory_it_is_tried_again(void **state) {
+    (void)state;
+    struct fixture *f = begin_watching();
+    memory_values(f, "101", "0=1");
+    void *all = fk_heap_alloc(&f->heap, sizeof(union fk_configmap_work));
+    assert_non_null(all);
+    memory_values(f, "102", "0=2");
+    assert_int_equal(f->c.memory[0], 1);
+    assert_true(*f->d.request.over); /* this watch ends, the next one brings it again */
+    fk_heap_free(&f->heap, all);
+    f->c.dirty = true;
+    all = fk_heap_alloc(&f->heap, sizeof(union fk_configmap_work));
+    const unsigned keeps = f->board.keeps;
+    duty_case_pass(&f->d, FK_CONFIGMAP_KEEP_MS);
+    settle(f);
+    assert_int_equal(f->board.keeps, keeps);
+    fk_heap_free(&f->heap, all);
+    duty_case_pass(&f->d, FK_CONFIGMAP_KEEP_FAILED_MS);
+    settle(f);
+    assert_int_equal(f->board.keeps, keeps + 1);
+}
+
 static void an_orderly_end_waits_for_nothing(void **state) {
     (void)state;
     struct fixture *f = begin_watching();
@@ -964,6 +992,7 @@ int main(void) {
         cmocka_unit_test(garbage_is_asked_for_ever_more_slowly),
         cmocka_unit_test(a_watch_that_ends_for_nothing_waits),
         cmocka_unit_test(the_first_change_is_kept_at_once_and_then_now_and_again),
+        cmocka_unit_test(without_memory_it_is_tried_again),
         cmocka_unit_test(an_orderly_end_waits_for_nothing),
         cmocka_unit_test(nothing_is_kept_in_the_middle_of_a_change),
         cmocka_unit_test(a_reboot_brings_it_back),

@@ -79,7 +79,7 @@ static struct fixture *begin(void) {
     fk_client_init(&f.client, &config);
     const struct fk_duty_env env = duty_case_env(&f.rng);
     const struct fk_port port = {&ops, NULL};
-    fk_configmaps_init(&f.c, &env, &port, NULL, &defaults, "default/rack-1");
+    fk_configmaps_init(&f.c, &env, &port, &f.heap, NULL, &defaults, "default/rack-1");
     f.history.whole = watch_case_golden(f.history.bytes, GOLDEN_MAX, "configmap-watch.pb");
     f.history.list = watch_case_golden(f.history.empty, 100, "configmap-list-empty.pb");
     f.peer.asked = asked;
