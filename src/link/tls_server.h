@@ -7,7 +7,8 @@
  * Its memory is a heap of its own, so that no client can take what the connection to the API server
  * needs. A session has FK_SERVER_IN_BUF for a record; a larger one (16 KB at most) makes that
  * buffer grow, where the heap allows, until the record has been read; else the session ends with an
- * alert and a log line. At most one handshake message is worked on per recv or send.
+ * alert and a log line. At most one handshake message is worked on per recv or send, and a few
+ * records without one.
  *
  * No renegotiation, no session tickets, no early data. ALPN http/1.1, or none. */
 #ifndef FK_LINK_TLS_SERVER_H
@@ -67,6 +68,7 @@ struct fk_tls_session {
     uint32_t first_len;               /* of the input buffer, as it was at open */
     uint8_t slot;
     uint8_t state;                     /* enum fk_tls_state */
+    uint8_t reads;                     /* of the pipe below, in this call */
     bool starved;                      /* in this call, the pipe below had nothing more */
     bool more;                         /* the call ended although more could be done */
     int16_t err;                       /* why the connection is over, until close; 0 otherwise */

@@ -515,6 +515,29 @@ static void handshake_messages_behind_the_handshake_end_it(void **state) {
     finish();
 }
 
+/* Mbed TLS passes over warnings without a word, one record after the other, as fast as they come.
+ */
+static void warnings_do_not_hold_up_the_node(void **state) {
+    (void)state;
+    const uint8_t warning[] = {21, 3, 3, 0, 2, 1, 90}; /* "user canceled" */
+    uint8_t buf[64];
+    start();
+    w.calling[0] = true;
+    assert_int_equal(take_in(0), 0);
+    for (unsigned i = 0; i < 1000; i++) send_raw(0, warning, sizeof warning);
+    size_t before = 0;
+    while (w.links[0].to_near.received < 1000 * sizeof warning) {
+        assert_int_equal(fk_pipe_recv(session(0), buf, sizeof buf), 0);
+        const size_t taken = w.links[0].to_near.received - before;
+        assert_true(taken <= 16 * sizeof warning);
+        before += taken;
+        assert_true(w.listener.ops->ready(w.listener.ctx, 0) || before == 1000 * sizeof warning);
+    }
+    assert_int_equal(fk_pipe_recv(session(0), buf, sizeof buf), 0);
+    assert_false(w.listener.ops->ready(w.listener.ctx, 0));
+    finish();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_client_with_a_certificate_is_known),
@@ -538,6 +561,7 @@ int main(void) {
         T(without_key_slots_a_client_is_turned_away),
         T(slow_readers_wait_in_their_record),
         T(empty_records_do_not_hold_up_the_node),
+        T(warnings_do_not_hold_up_the_node),
         T(handshake_messages_behind_the_handshake_end_it),
     };
     return cmocka_run_group_tests_name("link_tls_server", tests, group_setup, group_teardown);
