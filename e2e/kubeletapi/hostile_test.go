@@ -467,7 +467,7 @@ var oversize = []wrong{
 	{"chunks too long", post(chunked, strings.Repeat("400\r\n"+strings.Repeat("x", 1024)+"\r\n", 50)), []int{413, 401}},
 	{"a chunk extension without end", post(chunked, "1;"+strings.Repeat("x", 100000)), []int{400, 401, 413, 431}},
 	{"trailers without end", post(chunked, "0\r\n"+strings.Repeat("X: y\r\n", 20000)), []int{400, 401, 413, 431}},
-	{"a method too long", strings.Repeat("G", 100000) + " /pods HTTP/1.1\r\nHost: a\r\n\r\n", []int{400, 501}},
+	{"a method too long", strings.Repeat("G", 100000) + " /pods HTTP/1.1\r\nHost: a\r\n\r\n", []int{400, 431, 501}},
 	{"empty lines without end", strings.Repeat("\r\n", 50000) + get(""), []int{400, 401, 431}},
 }
 
@@ -495,7 +495,10 @@ func TestWrongRequests(t *testing.T) {
 			for _, status := range w.want {
 				right = right || strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d ", status))
 			}
-			if !right || answers != 1 || end == open && w.name != longest {
+			// After "Connection: close" it may take in and drop what is left, so
+			// that the answer is not lost in a reset.
+			goesOn := end == open && !strings.Contains(answer, "\r\nConnection: close\r\n")
+			if !right || answers != 1 || goesOn != (w.name == longest) {
 				line, _, _ := strings.Cut(answer, "\r\n")
 				t.Errorf("%s: %q, %d answers, end: %s; want one of %v", w.name, line, answers, end, w.want)
 			}
