@@ -237,19 +237,27 @@ static int receive(struct fk_tls_session *s, void *buf, size_t cap) {
     return 0;
 }
 
+/* What is encrypted and not out yet counts as taken only when it is: the next call, with the same
+ * bytes, says so. */
 static int transmit(struct fk_tls_session *s, const void *buf, size_t len) {
     const int flushed = flush(s);
     if (flushed != 0) {
         return flushed < 0 ? flushed : 0;
     }
+    const int sealed = s->sealed;
+    FK_ASSERT(len >= (size_t)sealed);
+    s->sealed = 0;
+    if (sealed > 0) {
+        return sealed;
+    }
     const size_t max = (size_t)mbedtls_ssl_get_max_out_record_payload(&s->ssl);
     const size_t taken = len < max ? len : max;
     const int ret = mbedtls_ssl_write(&s->ssl, buf, taken);
-    if (ret > 0) {
-        return ret;
+    if (!later(ret)) {
+        return ret > 0 ? ret : end(s, reason(s, ret));
     }
-    /* later: it is encrypted and waits in Mbed TLS's buffer */
-    return later(ret) ? (int)taken : end(s, reason(s, ret));
+    s->sealed = (uint16_t)taken;
+    return 0;
 }
 
 /* ---- The pipes ------------------------------------------------------------------------------ */
@@ -301,6 +309,7 @@ static int session_open(void *ctx) {
     s->source.failed = false;
     s->err = 0;
     s->under_err = 0;
+    s->sealed = 0;
     s->not_before_s = INT64_MIN;
     s->not_after_s = INT64_MAX;
     s->identity = fk_tls_identity_take(s->server->identity);

@@ -73,6 +73,7 @@ struct fk_tls_session {
     bool more;                         /* the call ended although more could be done */
     int16_t err;                       /* why the connection is over, until close; 0 otherwise */
     int16_t under_err;                 /* what the pipe below said */
+    uint16_t sealed;                   /* bytes of send's that are in the record on its way */
     int64_t not_before_s, not_after_s; /* narrowest validity of the peer's chain, unix seconds */
     struct fk_user peer;               /* nobody: none whose certificate could count */
 };
@@ -112,7 +113,10 @@ int64_t fk_tls_server_not_after(const struct fk_tls_server *s);
 /* A record of that slot waits for room in the pipe below. */
 bool fk_tls_server_wants_out(const struct fk_tls_server *s, unsigned slot);
 
-/* Errors of its pipes, the same one until close: FK_E_CLOSED (close_notify), FK_E_RESET (cut
+/* A send that returned 0 wants the same bytes again: they may be in a record that is on its way. So
+ * what was taken is out, and close cuts none of it.
+ *
+ * Errors of its pipes, the same one until close: FK_E_CLOSED (close_notify), FK_E_RESET (cut
  * without it), FK_E_TLS (the handshake failed), FK_E_PROTO (later, a record or message that TLS
  * forbids), FK_E_RANGE (a record or message of more than 16 KB), FK_E_NOMEM (heap, or PSA's key
  * slots), FK_E_ENTROPY, or what the pipe below says. Only want of memory and of randomness is

@@ -468,22 +468,27 @@ static void without_key_slots_a_client_is_turned_away(void **state) {
     finish();
 }
 
-static void slow_readers_wait_in_their_record(void **state) {
+/* Nothing is taken before the last byte of its record is: who hangs up after its last words have
+ * been taken, as an answer with Connection: close does, must not cut them. */
+static void slow_readers_get_all_that_was_taken(void **state) {
     (void)state;
     fill_large();
     start();
     assert_int_equal(connect_now(0), 0);
     assert_false(fk_tls_server_wants_out(&w.server, 0));
     w.links[0].to_far.room = 100;
-    const int n = fk_pipe_send(session(0), large, 1000);
-    assert_int_equal(n, 1000);
+    assert_int_equal(fk_pipe_send(session(0), large, 1000), 0);
     assert_true(fk_tls_server_wants_out(&w.server, 0));
-    assert_int_equal(fk_pipe_send(session(0), large + 1000, 1000), 0);
-    for (int i = 0; i < 20 && fk_tls_server_wants_out(&w.server, 0); i++) {
+    int n = 0, calls = 1;
+    for (; n == 0 && calls < 50; calls++) {
         client_step(0);
-        (void)fk_pipe_recv(session(0), w.got[0], 1);
+        if (calls % 3 == 0) (void)fk_pipe_recv(session(0), w.got[0], 1); /* goes on with it, too */
+        n = fk_pipe_send(session(0), large, 1000);
     }
+    assert_int_equal(n, 1000);
+    assert_in_range(calls, 10, 49);
     assert_false(fk_tls_server_wants_out(&w.server, 0));
+    fk_pipe_close(session(0));
     client_step(0);
     assert_int_equal(w.clients[0].got_len, 1000);
     assert_memory_equal(w.clients[0].got, large, 1000);
@@ -559,7 +564,7 @@ int main(void) {
         T(what_is_no_tls_is_told_so),
         T(sessions_give_their_memory_back),
         T(without_key_slots_a_client_is_turned_away),
-        T(slow_readers_wait_in_their_record),
+        T(slow_readers_get_all_that_was_taken),
         T(empty_records_do_not_hold_up_the_node),
         T(warnings_do_not_hold_up_the_node),
         T(handshake_messages_behind_the_handshake_end_it),
