@@ -213,7 +213,7 @@ var endpoints = []endpoint{
 	{"/spec", "proxy", 200, "application/json", `"num_cores"`},
 	{"/configz", "configz", 200, "application/json", `"kubeletconfig"`},
 	{"/logs/", "log", 200, "text/html", "femtokubelet.log"},
-	{"/logs/femtokubelet.log", "log", 200, "text/plain", "connected to the API server"},
+	{"/logs/femtokubelet.log", "log", 200, "text/plain", "TLS"},
 	{"/logs/syslog", "log", 404, "application/json", "Status"},
 	{"/femto/status", "proxy", 200, "application/json", "{"},
 	{"/femto/memory", "proxy", 200, "", ""},

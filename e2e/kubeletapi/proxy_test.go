@@ -168,3 +168,24 @@ func TestAPIServerVerifiesTheNode(t *testing.T) {
 		}
 	})
 }
+
+// TestLastAnswerIsWhole: one that ends its connection is not cut off by that,
+// however long it is.
+func TestLastAnswerIsWhole(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := readyNode(t, ourWorld(t), k, settings{})
+		a := n.asAPIServer(t)
+		a.http.Transport.(*http.Transport).DisableKeepAlives = true
+		for range long(5, 50) {
+			for _, e := range endpointsOf(k) {
+				got, err := a.ask(soon(t), http.MethodGet, e.path)
+				if err != nil {
+					t.Errorf("%v, and close: %d, %d bytes, %v", e, got.status, len(got.body), err)
+					continue
+				}
+				e.checkBody(t, got)
+			}
+		}
+		n.body.check(t)
+	})
+}
