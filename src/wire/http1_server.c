@@ -99,10 +99,13 @@ static void in_target(struct fk_http1 *h, uint8_t c) {
 
 static void in_name(struct fk_http1 *h, uint8_t c) {
     if (c == ':') {
-        const bool trailer = (h->flags & FK_HTTP1_IN_BODY) != 0;
         const unsigned header = meant(h, fk_http1_headers, FK_HTTP1_HEADERS);
-        h->header = trailer ? FK_HTTP1_HEADERS : (uint8_t)header;
+        h->header = (uint8_t)header;
         h->step = SPACE;
+        if ((h->flags & FK_HTTP1_IN_BODY) == 0) return;
+        /* No trailer is looked at, but for those that others might find the next request by. */
+        h->header = FK_HTTP1_HEADERS;
+        if (header == FK_HTTP1_CODING || header == FK_HTTP1_LENGTH) fk_http1_malformed(h);
     } else if (!is_token(c)) fk_http1_malformed(h);
     else narrow(h, fk_http1_headers, fk_http1_lower(c));
 }

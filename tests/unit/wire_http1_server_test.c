@@ -391,6 +391,9 @@ static void smuggling(void **state) {
         {POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
         {POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", "400"},
         {"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+        {CHUNKED "0\r\nTransfer-Encoding: chunked\r\n\r\n", "400"}, /* as trailers */
+        {CHUNKED "0\r\nA: b\r\ntransfer-encoding: gzip\r\n\r\n", "400"},
+        {CHUNKED "0\r\nContent-Length: 1\r\n\r\n", "400"},
     };
     EXPECT(rows);
 }
