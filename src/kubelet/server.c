@@ -254,6 +254,10 @@ static enum fk_verdict_state may(struct fk_server *s, struct fk_conn *c, struct 
                           api_server_answers(s));
 }
 
+/* kubectl puts it behind "You must be logged in to the server", as if that were the API server. */
+#define NOBODY                                                                                     \
+    "this node's port wants a client certificate of the cluster's client CA, or a bearer token "   \
+    "that the cluster knows"
 #define AWAY "the API server cannot be asked who you are and what you may: try again"
 
 /* AUTHN and AUTHZ: both are asked each time, since the first remembers. True: something came of it.
@@ -262,8 +266,7 @@ static bool admit(struct fk_server *s, struct fk_conn *c, struct fk_now now) {
     const struct fk_user *user = NULL;
     enum fk_verdict_state verdict = who(s, c, now, &user);
     if (verdict == FK_ASK_NO) {
-        fail(s, c, 401, "a client certificate or a bearer token that the cluster knows is needed",
-             now.mono_ms);
+        fail(s, c, 401, NOBODY, now.mono_ms);
         return true;
     }
     if (verdict == FK_ASK_YES) {

@@ -32,6 +32,7 @@ struct world {
     char reply[SLOTS][8192];
     size_t reply_len[SLOTS];
     bool ended[SLOTS];
+    bool amid[SLOTS]; /* a record has begun */
     bool deaf[SLOTS]; /* the client does not read */
     char asked[2048]; /* the last review: path and document */
 };
@@ -96,7 +97,17 @@ static bool ready(void *ctx, unsigned slot) {
     return w.to_do[slot] > 0;
 }
 
-static const struct fk_listener_ops listener_ops = {waiting, slot_pipe, established, peer, ready};
+static bool amid(void *ctx, unsigned slot) {
+    (void)ctx;
+    return w.amid[slot];
+}
+
+static const struct fk_listener_ops listener_ops = {.waiting = waiting,
+                                                    .pipe = slot_pipe,
+                                                    .established = established,
+                                                    .peer = peer,
+                                                    .ready = ready,
+                                                    .amid = amid};
 
 /* ---- the node ---------------------------------------------------------------------------------
  */
@@ -314,6 +325,7 @@ static void strangers_are_turned_away(void **state) {
         get(c, paths[i], NULL);
         assert_int_equal(status_of(c), 401);
         assert_non_null(strstr(w.reply[c], "\"reason\":\"Unauthorized\""));
+        assert_non_null(strstr(w.reply[c], "\"message\":\"this node's port wants a client"));
     }
     struct fk_request request;
     assert_false(review_asked(&request));
