@@ -32,7 +32,6 @@ struct world {
     char reply[SLOTS][8192];
     size_t reply_len[SLOTS];
     bool ended[SLOTS];
-    bool amid[SLOTS]; /* a record has begun */
     bool deaf[SLOTS]; /* the client does not read */
     char asked[2048]; /* the last review: path and document */
 };
@@ -97,17 +96,7 @@ static bool ready(void *ctx, unsigned slot) {
     return w.to_do[slot] > 0;
 }
 
-static bool amid(void *ctx, unsigned slot) {
-    (void)ctx;
-    return w.amid[slot];
-}
-
-static const struct fk_listener_ops listener_ops = {.waiting = waiting,
-                                                    .pipe = slot_pipe,
-                                                    .established = established,
-                                                    .peer = peer,
-                                                    .ready = ready,
-                                                    .amid = amid};
+static const struct fk_listener_ops listener_ops = {waiting, slot_pipe, established, peer, ready};
 
 /* ---- the node ---------------------------------------------------------------------------------
  */
