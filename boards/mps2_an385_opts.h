@@ -18,6 +18,7 @@
  * grow for its while. The heap has room for two that are open, and a third amid its handshake with
  * a certificate of an RSA key (15,296), and a tenth; where all are of P-256, 12,192 would do. */
 #define FK_SERVER_CONNECTIONS 3
+#define FK_SERVER_HANDSHAKES 2
 #define FK_SERVER_IN_BUF 1024
 #define FK_BOARD_SERVER_HEAP_BYTES 16896
 

@@ -26,6 +26,10 @@ struct fk_listener_ops {
 
     /* There is work that needs no bytes from below: call recv again rather than sleep. */
     bool (*ready)(void *ctx, unsigned slot);
+
+    /* Part of a record has come and not the rest, which holds memory: whoever stops there is not
+     * idle. Of TLS; a listener below has none. */
+    bool (*amid)(void *ctx, unsigned slot);
 };
 
 struct fk_listener {

@@ -58,6 +58,12 @@
 #define FK_SERVER_CONNECTIONS 4
 #endif
 
+/* Of these, how many may be amid their handshake, which is when they take most memory, count.
+ * Others wait for their turn. */
+#ifndef FK_SERVER_HANDSHAKES
+#define FK_SERVER_HANDSHAKES FK_SERVER_CONNECTIONS
+#endif
+
 /* What of a TLS record from a client is held at first, bytes of payload; a larger record (16 KB at
  * most) makes that connection's buffer grow while the server's heap allows. A ClientHello with a
  * post-quantum key share is 1.5 to 1.8 KB. */

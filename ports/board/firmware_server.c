@@ -79,6 +79,7 @@ static const char *start_port(struct fk_firmware *f) {
     if (start_tls(f) != 0) return "the kubelet's port cannot start: the log says why";
     const struct fk_server_setup setup = {
         .heap = &server.heap,
+        .handshakes = FK_SERVER_HANDSHAKES,
         .listener = fk_tls_server_listener(&server.tls),
         .log = &f->log,
         .sha256 = fk_crypto_sha256,

@@ -66,6 +66,7 @@ static int start_port(struct fk_services *s, struct fk_writer *why) {
     if (err != 0) return err;
     const struct fk_server_setup setup = {
         .heap = &s->heap,
+        .handshakes = FK_SERVER_HANDSHAKES,
         .listener = fk_tls_server_listener(&s->tls),
         .log = s->config.log,
         .sha256 = fk_crypto_sha256,

@@ -150,10 +150,10 @@ static enum fk_verdict_state judge(struct fk_authz *a, uint64_t now_ms,
 static void remember(struct fk_authz *a, uint64_t now_ms, enum fk_verdict_state verdict) {
     uint8_t key[FK_ASK_KEY];
     make_key(a, &a->user, a->verb, asked_for(a), key);
-    if (verdict == FK_ASK_YES)
+    if (verdict == FK_ASK_YES && a->allowed_ms > 0)
         (void)fk_ask_keep(a->allowed, FK_AUTHZ_ALLOWED, key, now_ms,
                           fk_after(now_ms, a->allowed_ms));
-    if (verdict == FK_ASK_NO)
+    if (verdict == FK_ASK_NO && a->denied_ms > 0)
         (void)fk_ask_keep(a->denied, FK_AUTHZ_DENIED, key, now_ms, fk_after(now_ms, a->denied_ms));
 }
 

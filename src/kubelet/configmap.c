@@ -314,11 +314,22 @@ static int write_document(struct fk_configmaps *c) {
     return err;
 }
 
+/* Until the next write, ms: twice as long while one follows the other, so that flash outlives a
+ * program that never rests. */
+static uint32_t pause(struct fk_configmaps *c, uint64_t now_ms) {
+    const bool rested = now_ms >= fk_after(c->keep_ms, c->pause_ms);
+    const uint32_t twice_ms = 2 * c->pause_ms;
+    c->pause_ms = rested                                ? FK_CONFIGMAP_KEEP_MS
+                  : twice_ms > FK_CONFIGMAP_KEEP_MAX_MS ? FK_CONFIGMAP_KEEP_MAX_MS
+                                                        : twice_ms;
+    return c->pause_ms;
+}
+
 static void keep(struct fk_configmaps *c, struct fk_now now) {
     const int err = write_document(c);
     c->dirty = err != 0;
     c->keep_ms =
-        fk_after(now.mono_ms, err == 0 ? FK_CONFIGMAP_KEEP_MS : FK_CONFIGMAP_KEEP_FAILED_MS);
+        fk_after(now.mono_ms, err == 0 ? pause(c, now.mono_ms) : FK_CONFIGMAP_KEEP_FAILED_MS);
     if (err != 0)
         fk_log(c->env.log, FK_WARN, "what ConfigMaps set could not be saved for a reboot",
                FK_STR("reason", fk_err_text(err)), FK_INT("retry_ms", FK_CONFIGMAP_KEEP_FAILED_MS));
@@ -374,6 +385,16 @@ static bool ref_valid(const struct fk_bytes parts[2]) {
            name_valid(parts[1]);
 }
 
+/* Whether ref, which is part of refs, stands before it as well. */
+static bool again(const char *refs, struct fk_bytes ref) {
+    struct fk_bytes list = fk_bytes_str(refs), parts[2];
+    for (;;) {
+        const struct fk_bytes other = next_ref(&list, parts);
+        if (other.p == ref.p) return false;
+        if (other.len == ref.len && memcmp(other.p, ref.p, ref.len) == 0) return true;
+    }
+}
+
 int fk_configmaps_check(const char *refs, struct fk_writer *why) {
     struct fk_bytes list = fk_bytes_str(refs);
     if (list.len == 0) return 0;
@@ -384,6 +405,11 @@ int fk_configmaps_check(const char *refs, struct fk_writer *why) {
         if (++count > FK_CONFIGMAPS_MAX) {
             fk_put_str(why, "more ConfigMaps than ");
             fk_put_u64(why, FK_CONFIGMAPS_MAX);
+            return FK_E_CONFIG;
+        }
+        if (ref.len > 0 && again(refs, ref)) {
+            put_cut(why, ref);
+            fk_put_str(why, " is named twice");
             return FK_E_CONFIG;
         }
         if (ref.len == 0 || !ref_valid(parts)) {
@@ -419,6 +445,7 @@ void fk_configmaps_init(struct fk_configmaps *c, const struct fk_duty_env *env,
     c->env = *env;
     c->port = *port;
     c->heap = heap;
+    c->pause_ms = FK_CONFIGMAP_KEEP_MS;
     c->events = events;
     c->defaults = c->options = *defaults;
     c->stepped.wall_us = FK_WALL_UNKNOWN;

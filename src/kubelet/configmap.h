@@ -24,6 +24,7 @@
 /* What is kept for a reboot is written at most this often, ms: flash wears. The first change after
  * a while is written at once. After a failure it is tried again this much later. */
 #define FK_CONFIGMAP_KEEP_MS 5000
+#define FK_CONFIGMAP_KEEP_MAX_MS 640000 /* doubled up to this while changes never rest */
 #define FK_CONFIGMAP_KEEP_FAILED_MS 60000
 
 /* Without the right to read an object: how often to ask, ms; twice as long each time. An API server
@@ -88,6 +89,7 @@ struct fk_configmaps {
     uint32_t turns;               /* counts changes */
     struct fk_now stepped;        /* the last step's */
     uint64_t keep_ms;             /* the next write, not before this */
+    uint32_t pause_ms;            /* between the last write and that */
     struct fk_status *status;     /* NULL: not attached */
     struct fk_configmap *parsing; /* whose change is arriving; NULL: nobody's */
     struct fk_heap *heap;

@@ -17,7 +17,7 @@ static void go(struct fk_conn *c, enum fk_conn_state state, uint64_t now_ms) {
 }
 
 static bool between_requests(const struct fk_conn *c) {
-    return c->state == FK_CONN_OPEN && c->http.state == FK_HTTP1_IDLE;
+    return c->state == FK_CONN_OPEN && c->http.state == FK_HTTP1_IDLE && !c->amid;
 }
 
 /* A request holds its buffer from its first byte until its answer is out. */
@@ -65,20 +65,36 @@ static uint64_t deadline_of(const struct fk_conn *c) {
     return FK_NEVER;
 }
 
-/* From when on the connection gives way to one that waits; FK_NEVER: it is being served. */
+/* From when on the connection gives way to one that waits; FK_NEVER: it is being served. Whoever
+ * has just come may ask first. */
 static uint64_t yields_at(const struct fk_conn *c) {
-    if (between_requests(c)) return c->since_ms;
+    if (between_requests(c) && c->served) return c->since_ms;
     if (c->state == FK_CONN_HANDSHAKE || c->state == FK_CONN_OPEN)
         return fk_after(c->since_ms, FK_SERVER_PRESSED_MS);
     return FK_NEVER;
 }
 
+static unsigned shaking_hands(const struct fk_server *s) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < s->setup.listener.count; i++)
+        count += s->conns[i].state == FK_CONN_HANDSHAKE;
+    return count;
+}
+
+/* Whether c may make room for one that waits: any, or, where as many handshakes are under way as
+ * there is memory for, one of these. */
+static bool may_yield(const struct fk_conn *c, bool shaking) {
+    return c->state == FK_CONN_HANDSHAKE || !shaking;
+}
+
 /* A free slot; else the one that has been idle longest; else one that is too slow for a time when
  * others wait. NULL: all are at work. */
 static struct fk_conn *room(struct fk_server *s, uint64_t now_ms) {
+    const bool shaking = shaking_hands(s) >= s->setup.handshakes;
     struct fk_conn *best = NULL;
     for (unsigned i = 0; i < s->setup.listener.count; i++) {
         struct fk_conn *c = &s->conns[i];
+        if (!may_yield(c, shaking)) continue;
         if (c->state == FK_CONN_FREE) return c;
         if (yields_at(c) > now_ms) continue;
         const bool idler = best == NULL || (between_requests(c) && !between_requests(best));
@@ -87,6 +103,18 @@ static struct fk_conn *room(struct fk_server *s, uint64_t now_ms) {
             best = c;
     }
     return best;
+}
+
+/* When there will be room, as far as time alone brings it; 0: there is some. */
+static uint64_t room_at(const struct fk_server *s) {
+    const bool shaking = shaking_hands(s) >= s->setup.handshakes;
+    uint64_t at_ms = FK_NEVER;
+    for (unsigned i = 0; i < s->setup.listener.count; i++) {
+        const struct fk_conn *c = &s->conns[i];
+        if (!may_yield(c, shaking)) continue;
+        at_ms = fk_sooner(at_ms, c->state == FK_CONN_FREE ? 0 : yields_at(c));
+    }
+    return at_ms;
 }
 
 static bool take_in(struct fk_server *s, uint64_t now_ms) {
@@ -107,6 +135,7 @@ static bool take_in(struct fk_server *s, uint64_t now_ms) {
     }
     s->house.accepted++;
     s->house.connections++;
+    c->amid = c->served = false;
     fk_http1_begin(&c->http);
     go(c, FK_CONN_HANDSHAKE, now_ms);
     return true;
@@ -326,9 +355,12 @@ static bool receive(struct fk_server *s, struct fk_conn *c, struct fk_now now) {
         hang_up(s, c, now.mono_ms);
         return true;
     }
+    const bool began = !c->amid;
+    c->amid = s->setup.listener.ops->amid(s->setup.listener.ctx, c->slot);
+    if (c->http.state == FK_HTTP1_IDLE && (got > 0 || c->amid) && began)
+        c->since_ms = now.mono_ms; /* its first byte */
     if (got == 0) return false;
-    if (c->http.state == FK_HTTP1_IDLE) { /* its first byte */
-        c->since_ms = now.mono_ms;
+    if (c->http.state == FK_HTTP1_IDLE) {
         c->early = false;
         if (!borrow(s, c)) {
             turn_away(s, c, now.mono_ms);
@@ -368,6 +400,7 @@ static bool carry_on(struct fk_server *s, struct fk_conn *c, struct fk_now now) 
     }
     if (c->http.state == FK_HTTP1_IDLE) {
         give_back(s, c);
+        c->served = true;
         go(c, FK_CONN_OPEN, now.mono_ms);
         return true;
     }
@@ -441,26 +474,16 @@ bool fk_server_step(struct fk_server *s) {
 }
 
 uint64_t fk_server_due(const struct fk_server *s) {
-    uint64_t due_ms = FK_NEVER, room_ms = FK_NEVER;
-    bool full = true;
-    for (unsigned i = 0; i < s->setup.listener.count; i++) {
-        const struct fk_conn *c = &s->conns[i];
-        due_ms = fk_sooner(due_ms, deadline_of(c));
-        room_ms = fk_sooner(room_ms, yields_at(c));
-        full = full && c->state != FK_CONN_FREE;
-    }
-    /* The moment at which one too slow gives way; once it is past, whoever comes finds room. */
-    const struct fk_node *n = s->house.node;
-    const bool past = room_ms <= n->port.ops->mono_ms(n->port.ctx);
-    return full && !past ? fk_sooner(due_ms, room_ms) : due_ms;
+    uint64_t due_ms = FK_NEVER;
+    for (unsigned i = 0; i < s->setup.listener.count; i++)
+        due_ms = fk_sooner(due_ms, deadline_of(&s->conns[i]));
+    /* From that moment on whoever comes finds room; once it is past, it is not waited for. */
+    return fk_server_has_room(s) ? due_ms : fk_sooner(due_ms, room_at(s));
 }
 
 bool fk_server_has_room(const struct fk_server *s) {
     const struct fk_node *n = s->house.node;
-    const uint64_t now_ms = n->port.ops->mono_ms(n->port.ctx);
-    for (unsigned i = 0; i < s->setup.listener.count; i++)
-        if (s->conns[i].state == FK_CONN_FREE || yields_at(&s->conns[i]) <= now_ms) return true;
-    return false;
+    return room_at(s) <= n->port.ops->mono_ms(n->port.ctx);
 }
 
 bool fk_server_reads(const struct fk_server *s, unsigned slot) {

@@ -13,6 +13,7 @@
 struct fk_server_setup {
     struct fk_listener listener; /* TLS */
     struct fk_heap *heap;        /* for FK_HTTP1_BUF bytes of each request, while it is under way */
+    unsigned handshakes;         /* at once, FK_SERVER_HANDSHAKES */
     const struct fk_log *log;
     fk_sha256 sha256;
     const struct fk_configmaps *configmaps; /* NULL: none */
@@ -36,6 +37,8 @@ enum fk_conn_state {
 struct fk_conn {
     uint8_t state; /* enum fk_conn_state */
     uint8_t slot;
+    bool served;                   /* an answer has gone out */
+    bool amid;                     /* a record has begun, and not ended */
     bool early;                    /* more came than was asked for so far: the answer closes */
     uint64_t since_ms;             /* what the deadline of the state counts from */
     const struct fk_route *route;  /* of the request; NULL: there is no such path */

@@ -358,7 +358,11 @@ static bool ready(void *ctx, unsigned slot) {
 }
 
 struct fk_listener fk_listen_lwip_listener(struct fk_listen_lwip *l) {
-    static const struct fk_listener_ops ops = {waiting, slot_pipe, established, peer, ready};
+    static const struct fk_listener_ops ops = {.waiting = waiting,
+                                               .pipe = slot_pipe,
+                                               .established = established,
+                                               .peer = peer,
+                                               .ready = ready};
     return (struct fk_listener){&ops, l, FK_SERVER_CONNECTIONS};
 }
 

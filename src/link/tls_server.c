@@ -78,7 +78,7 @@ static void drop_identity(struct fk_tls_session *s) {
 static int starved_of_memory(const struct fk_tls_session *s) {
     const struct fk_heap *heap = s->server->cfg.heap;
     s->server->stats.no_memory++;
-    fk_log(s->server->cfg.log, FK_WARN, "no memory for a client's connection, which ends",
+    fk_log(s->server->cfg.log, FK_DEBUG, "no memory for a client's connection, which ends",
            FK_INT("heap_bytes", heap->size), FK_INT("used_bytes", heap->used_bytes),
            FK_INT("largest_free", fk_heap_largest(heap)));
     return FK_E_NOMEM;
@@ -390,9 +390,19 @@ static bool server_ready(void *ctx, unsigned slot) {
            (session->state == FK_TLS_OPEN && mbedtls_ssl_check_pending(&session->ssl) != 0);
 }
 
+static bool server_amid(void *ctx, unsigned slot) {
+    const struct fk_tls_server *s = ctx;
+    const struct fk_tls_session *session = &s->sessions[slot];
+    return session->state == FK_TLS_OPEN && session->ssl.MBEDTLS_PRIVATE(in_left) != 0;
+}
+
 struct fk_listener fk_tls_server_listener(struct fk_tls_server *s) {
-    static const struct fk_listener_ops ops = {server_waiting, server_pipe, server_established,
-                                               server_peer, server_ready};
+    static const struct fk_listener_ops ops = {.waiting = server_waiting,
+                                               .pipe = server_pipe,
+                                               .established = server_established,
+                                               .peer = server_peer,
+                                               .ready = server_ready,
+                                               .amid = server_amid};
     const unsigned below = s->cfg.under.count;
     return (struct fk_listener){&ops, s,
                                 below < FK_SERVER_CONNECTIONS ? below : FK_SERVER_CONNECTIONS};

@@ -88,7 +88,6 @@ struct fk_http1 {
     char *buf;              /* lent */
 };
 
-/* A new connection. Wipes, so call it at a connection's end as well. */
 void fk_http1_begin(struct fk_http1 *h); /* a new connection, without a buffer */
 
 /* FK_HTTP1_BUF bytes, which feed and answer need: the caller's, until fk_http1_give_back, in IDLE

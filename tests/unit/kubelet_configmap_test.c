@@ -715,6 +715,32 @@ static void without_memory_it_is_tried_again(void **state) {
     assert_int_equal(f->board.keeps, keeps + 1);
 }
 
+/* Flash wears: who never rests is saved ever more rarely, and soon again once there was a rest. */
+static void a_change_a_second_wears_no_flash(void **state) {
+    (void)state;
+    struct fixture *f = begin_watching();
+    char version[16], values[16];
+    for (unsigned i = 0; i < 3600; i++) {
+        (void)snprintf(version, sizeof version, "%u", 1000 + i);
+        (void)snprintf(values, sizeof values, "0=%u", i % 256);
+        memory_values(f, version, values);
+        duty_case_pass(&f->d, 1000);
+        settle(f);
+    }
+    assert_true(f->board.keeps <= 13);
+    duty_case_pass(&f->d, FK_CONFIGMAP_KEEP_MAX_MS); /* the last of them is saved */
+    settle(f);
+    duty_case_pass(&f->d, 2 * FK_CONFIGMAP_KEEP_MAX_MS);
+    settle(f);
+    const unsigned keeps = f->board.keeps;
+    memory_values(f, "9000", "0=1");
+    assert_int_equal(f->board.keeps, keeps + 1);
+    memory_values(f, "9001", "0=2");
+    duty_case_pass(&f->d, FK_CONFIGMAP_KEEP_MS);
+    settle(f);
+    assert_int_equal(f->board.keeps, keeps + 2);
+}
+
 static void an_orderly_end_waits_for_nothing(void **state) {
     (void)state;
     struct fixture *f = begin_watching();
@@ -903,6 +929,7 @@ static void names_are_checked(void **state) {
         {"a/b, c/d", " c/d is no ConfigMap: use NAMESPACE/NAME, several with commas between"},
         {"A/b", "A/b is no ConfigMap: use NAMESPACE/NAME, several with commas between"},
         {"a.b/c", "a.b/c is no ConfigMap: use NAMESPACE/NAME, several with commas between"},
+        {"a/b,a/b", "a/b is named twice"},
         {"a/b&c", "a/b&c is no ConfigMap: use NAMESPACE/NAME, several with commas between"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -993,6 +1020,7 @@ int main(void) {
         cmocka_unit_test(a_watch_that_ends_for_nothing_waits),
         cmocka_unit_test(the_first_change_is_kept_at_once_and_then_now_and_again),
         cmocka_unit_test(without_memory_it_is_tried_again),
+        cmocka_unit_test(a_change_a_second_wears_no_flash),
         cmocka_unit_test(an_orderly_end_waits_for_nothing),
         cmocka_unit_test(nothing_is_kept_in_the_middle_of_a_change),
         cmocka_unit_test(a_reboot_brings_it_back),

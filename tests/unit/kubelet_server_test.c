@@ -32,6 +32,7 @@ struct world {
     char reply[SLOTS][8192];
     size_t reply_len[SLOTS];
     bool ended[SLOTS];
+    bool amid[SLOTS]; /* a record has begun */
     bool deaf[SLOTS]; /* the client does not read */
     char asked[2048]; /* the last review: path and document */
 };
@@ -96,7 +97,17 @@ static bool ready(void *ctx, unsigned slot) {
     return w.to_do[slot] > 0;
 }
 
-static const struct fk_listener_ops listener_ops = {waiting, slot_pipe, established, peer, ready};
+static bool amid(void *ctx, unsigned slot) {
+    (void)ctx;
+    return w.amid[slot];
+}
+
+static const struct fk_listener_ops listener_ops = {.waiting = waiting,
+                                                    .pipe = slot_pipe,
+                                                    .established = established,
+                                                    .peer = peer,
+                                                    .ready = ready,
+                                                    .amid = amid};
 
 /* ---- the node ---------------------------------------------------------------------------------
  */
@@ -151,6 +162,7 @@ static void begin(bool open_health) {
     const struct fk_server_setup setup = {
         .listener = {&listener_ops, NULL, SLOTS},
         .heap = &w.heap,
+        .handshakes = SLOTS,
         .log = &duty_case_log,
         .sha256 = digest,
         .always_allowed = "apiserver",
@@ -513,7 +525,7 @@ static void the_oldest_idle_one_gives_way(void **state) {
     begin(true);
     unsigned slots[SLOTS];
     for (unsigned i = 0; i < SLOTS; i++) {
-        slots[i] = connect();
+        get(slots[i] = connect(), "/healthz", NULL);
         w.now_ms += 10;
     }
     get(slots[0], "/healthz", NULL); /* the first is not the oldest any more */
@@ -536,6 +548,60 @@ static void slow_ones_give_way_after_a_while(void **state) {
     assert_true(fk_server_has_room(&w.server));
     settle();
     assert_int_equal(w.waiting, 0);
+}
+
+/* Whoever has just come is not idle yet. */
+static void a_newcomer_may_ask_first(void **state) {
+    (void)state;
+    begin(true);
+    for (unsigned i = 0; i < SLOTS; i++) (void)connect();
+    w.waiting = 1;
+    settle();
+    assert_int_equal(w.waiting, 1);
+    get(1, "/metrics", NULL); /* answered: now it is, and gives way at once */
+    assert_int_equal(w.server.house.served[FK_SERVED_401], 1);
+    assert_int_equal(w.waiting, 0);
+    assert_int_equal(w.taken, 1);
+}
+
+/* Half a record holds memory: it has to go on as a request has to. */
+static void half_a_record_is_no_idling(void **state) {
+    (void)state;
+    begin(true);
+    const unsigned c = connect();
+    get(c, "/healthz", NULL);
+    w.amid[c] = true;
+    settle();
+    assert_int_equal(fk_server_due(&w.server), w.now_ms + FK_SERVER_REQUEST_MS);
+    w.now_ms += FK_SERVER_REQUEST_MS;
+    settle();
+    assert_true(w.ended[c]);
+}
+
+/* Where memory is for so many at once. */
+static void others_wait_for_a_handshake(void **state) {
+    (void)state;
+    begin(true);
+    w.server.setup.handshakes = 1;
+    w.shaking[0] = true;
+    w.waiting = 2;
+    settle();
+    assert_int_equal(w.waiting, 1);
+    assert_false(fk_server_has_room(&w.server));
+    assert_int_equal(fk_server_due(&w.server), w.now_ms + FK_SERVER_PRESSED_MS);
+    w.now_ms += 100;
+    w.shaking[0] = false;
+    settle();
+    assert_int_equal(w.waiting, 0);
+    w.shaking[2] = true;
+    w.waiting = 2;
+    settle();
+    w.now_ms += FK_SERVER_PRESSED_MS; /* too slow: it gives way, and nobody else */
+    assert_true(fk_server_has_room(&w.server));
+    w.shaking[2] = false;
+    settle();
+    assert_int_equal(w.taken, 2);
+    assert_int_equal(w.server.house.evicted, 1);
 }
 
 static void patience_ends(void **state) {
@@ -647,7 +713,7 @@ static void many_come_and_go(void **state) {
         const unsigned c = connect();
         if (i % 3 == 0) put(c, "GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n");
         if (i % 2 == 0) leave(c);
-        w.now_ms++;
+        w.now_ms += FK_SERVER_PRESSED_MS;
     }
     assert_int_equal(w.server.house.accepted, 1000);
     assert_true(w.server.house.connections <= SLOTS);
@@ -703,6 +769,9 @@ int main(void) {
         cmocka_unit_test(it_does_so_while_its_permission_is_asked_for),
         cmocka_unit_test(the_oldest_idle_one_gives_way),
         cmocka_unit_test(slow_ones_give_way_after_a_while),
+        cmocka_unit_test(a_newcomer_may_ask_first),
+        cmocka_unit_test(half_a_record_is_no_idling),
+        cmocka_unit_test(others_wait_for_a_handshake),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(one_that_does_not_read_is_left),
         cmocka_unit_test(pipelining_ends_with_the_first_answer),

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log_text.h"
 #include "link/listen_socket.h"
 
 #define PATIENCE_MS 20000
@@ -31,14 +32,11 @@ static void emit(void *ctx, enum fk_level level, const char *message, const stru
                  size_t count) {
     (void)ctx;
     (void)level;
-    size_t len = (size_t)snprintf(lines, sizeof lines, "%s", message);
-    for (size_t i = 0; i < count && len < sizeof lines; i++)
-        if (kvs[i].str != NULL)
-            len +=
-                (size_t)snprintf(lines + len, sizeof lines - len, " %s=%s", kvs[i].key, kvs[i].str);
-        else
-            len += (size_t)snprintf(lines + len, sizeof lines - len, " %s=%lld", kvs[i].key,
-                                    (long long)kvs[i].num);
+    struct fk_writer w;
+    fk_writer_init(&w, lines, sizeof lines);
+    fk_put_str(&w, message);
+    fk_log_put_pairs(&w, kvs, count);
+    (void)fk_writer_finish(&w);
     line_count++;
 }
 
@@ -130,8 +128,8 @@ static void a_port_in_use_says_what_to_do(void **state) {
         FK_E_CONFIG);
     char expected[256];
     (void)snprintf(expected, sizeof expected,
-                   "cannot listen address=127.0.0.1 port=%u error=Address already in use "
-                   "advice=another kubelet on this host? choose another port with --port",
+                   "cannot listen address=127.0.0.1 port=%u error=\"Address already in use\" "
+                   "advice=\"another kubelet on this host? choose another port with --port\"",
                    fk_listen_socket_port(&l));
     assert_string_equal(lines, expected);
     assert_int_equal(fk_listen_socket_fd(&second), -1);
