@@ -124,10 +124,9 @@ int fk_blob_read(struct fk_blob *blob, const char *path, bool *others_read, stru
     return err;
 }
 
-static void warn_if_shared(bool others_read, const char *path, const struct fk_log *log) {
-    if (others_read)
-        fk_log(log, FK_WARN, "other users can read this file, which holds a secret: chmod 600",
-               FK_STR("file", path));
+void fk_access_warn_shared(const char *path, const struct fk_log *log) {
+    fk_log(log, FK_WARN, "other users can read this file, which holds a secret: chmod 600 it",
+           FK_STR("file", path));
 }
 
 int fk_access_read_token(struct fk_access *a, struct fk_writer *why) {
@@ -149,7 +148,7 @@ int fk_access_read_files(struct fk_access *a, const struct fk_log *log, struct f
         err = fk_blob_read(&a->cert, a->cert_file, &others_read, why);
     if (err == 0 && a->key_file[0] != '\0') {
         err = fk_blob_read(&a->key, a->key_file, &others_read, why);
-        warn_if_shared(err == 0 && others_read, a->key_file, log);
+        if (err == 0 && others_read) fk_access_warn_shared(a->key_file, log);
     }
     if (err == 0 && a->token_file[0] != '\0') err = fk_access_read_token(a, why);
     return err;

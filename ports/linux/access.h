@@ -63,6 +63,9 @@ int fk_access_read_token(struct fk_access *a, struct fk_writer *why);
 int fk_blob_read(struct fk_blob *blob, const char *path, bool *others_read, struct fk_writer *why);
 void fk_blob_free(struct fk_blob *blob);
 
+/* What is said of a file with a secret that any other user may read. */
+void fk_access_warn_shared(const char *path, const struct fk_log *log);
+
 void fk_access_wipe(struct fk_access *a);
 
 #endif

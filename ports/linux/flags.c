@@ -169,7 +169,7 @@ static const struct flag table[] = {
      "how long a Lease lasts; renewed every quarter of it\n(default: 40)"},
     {"address", "ADDRESS", JUDGED(set_address, "an IPv4 or IPv6 address"),
      "where the kubelet's port listens (default: 0.0.0.0)"},
-    {"port", "N", JUDGED(set_port, "a port, or 0 for none"),
+    {"port", "N", JUDGED(set_port, "a port from 1 to 65535, or 0 for none"),
      "the kubelet's port (default: 10250; 0: none)"},
     {"tls-cert-file", "FILE", TEXT(tls_cert_file),
      "its certificate (default: self-signed at each start)"},

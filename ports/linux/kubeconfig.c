@@ -375,8 +375,6 @@ int fk_kubeconfig_load(const char *path, struct fk_access *access, const struct 
     if (err != 0) return err;
     const bool secret = access->key.p != NULL ||
                         (access->authorization[0] != '\0' && access->token_file[0] == '\0');
-    if (others_read && secret)
-        fk_log(log, FK_WARN, "other users can read this file, which holds a secret: chmod 600",
-               FK_STR("file", path));
+    if (others_read && secret) fk_access_warn_shared(path, log);
     return fk_access_read_files(access, log, why);
 }

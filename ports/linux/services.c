@@ -24,9 +24,7 @@ static int read_file(struct fk_services *s, struct fk_blob *blob, const char *pa
     bool others_read = false;
     if (path == NULL) return 0;
     const int err = fk_blob_read(blob, path, &others_read, why);
-    if (err == 0 && secret && others_read)
-        fk_log(s->config.log, FK_WARN, "other users can read a secret: chmod 600 it",
-               FK_STR("file", path));
+    if (err == 0 && secret && others_read) fk_access_warn_shared(path, s->config.log);
     return err;
 }
 

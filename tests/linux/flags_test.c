@@ -179,7 +179,7 @@ static void mistakes(void **state) {
         {"--server=https://h|--ca=c", "needs --cert and --key, or --token-file"},
         {"--server=https://h|--ca=c|--cert=c", "--key is missing"},
         {"--server=https://h|--ca=c|--key=c|--token-file=t", "--cert is missing"},
-        {"--port=65536", "a port, or 0 for none"},
+        {"--port=65536", "be a port from 1 to 65535, or 0 for none"},
         {"--address=here", "an IPv4 or IPv6 address"},
         {"--anonymous-healthz=yes", "true or false"},
         {"--kubeconfig=k|--tls-cert-file=c", "the second is missing"},
