@@ -73,12 +73,10 @@
 #define MBEDTLS_OID_C
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
-#if FK_TLS_SERVER
-#define MBEDTLS_PK_WRITE_C /* the key in its self-signed certificate */
-#endif
-#if !FK_TLS_P256M /* tests make CAs */
+#if FK_TLS_SERVER /* its self-signed certificate; in tests, CAs */
 #define MBEDTLS_X509_CREATE_C
 #define MBEDTLS_X509_CRT_WRITE_C
+#define MBEDTLS_PK_WRITE_C
 #endif
 #if !FK_TLS_P256M /* for boards src/firmware/pem.h makes DER of what they are given */
 #define MBEDTLS_X509_CSR_PARSE_C /* tests read the requests that we write */

@@ -1,8 +1,8 @@
 #include "link/self_signed.h"
 
-#include <mbedtls/asn1.h>
+#include <mbedtls/asn1write.h>
+#include <mbedtls/oid.h>
 #include <mbedtls/platform_util.h>
-#include <mbedtls/sha256.h>
 #include <mbedtls/x509_crt.h>
 #include <psa/crypto.h>
 
@@ -20,7 +20,6 @@
 
 #define PRIVATE_LEN 32
 #define PUBLIC_LEN 65
-#define SIGNATURE_MAX 72 /* two numbers of 33 bytes and their heads */
 
 /* ECPrivateKey of RFC 5915 for P-256: what is before the private key, between, and then the public
  * one. Made by PSA and read again, for Mbed TLS's keys of this kind are not made by PSA in every
@@ -70,267 +69,146 @@ int fk_self_signed_key(mbedtls_pk_context *key) {
     return ret;
 }
 
-/* ---- The certificate ------------------------------------------------------------------------
- *
- * One fixed shape, where the writer of Mbed TLS takes any: 2.5 KB of flash less. */
+/* ---- The certificate ------------------------------------------------------------------------ */
 
-/* DER is written from its end, where the length of everything behind is known. */
-struct der {
-    uint8_t *begin, *at; /* of the buffer; of what is written so far, to the buffer's end */
-    bool full;
-};
-
-static void put(struct der *d, const void *bytes, size_t len) {
-    d->full = d->full || (size_t)(d->at - d->begin) < len;
-    if (!d->full) {
-        d->at -= len;
-        memcpy(d->at, bytes, len);
+static int put_common_name(mbedtls_asn1_named_data **list, const char *text) {
+    mbedtls_asn1_named_data *cn =
+        mbedtls_asn1_store_named_data(list, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN),
+                                      (const unsigned char *)text, strlen(text));
+    if (cn == NULL) {
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
     }
+    cn->val.tag = MBEDTLS_ASN1_UTF8_STRING;
+    return 0;
 }
-
-static void put_byte(struct der *d, size_t byte) { put(d, &(uint8_t){(uint8_t)byte}, 1); }
-
-/* All from here to `end` becomes the content of one value. */
-static void wrap(struct der *d, uint8_t tag, const uint8_t *end) {
-    const size_t len = (size_t)(end - d->at);
-    put_byte(d, len & 0xff);
-    if (len > 0xff) {
-        put_byte(d, len >> 8);
-        put_byte(d, 0x82);
-    } else if (len > 0x7f) {
-        put_byte(d, 0x81);
-    }
-    put_byte(d, tag);
-}
-
-static void put_value(struct der *d, uint8_t tag, const void *bytes, size_t len) {
-    const uint8_t *const end = d->at;
-    put(d, bytes, len);
-    wrap(d, tag, end);
-}
-
-#define INTEGER 0x02
-#define BIT_STRING 0x03
-#define OCTET_STRING 0x04
-#define UTF8_STRING 0x0c
-#define UTC_TIME 0x17
-#define GENERALIZED_TIME 0x18
-#define SEQUENCE 0x30
-#define SET 0x31
-#define VERSION 0xa0
-#define EXTENSIONS 0xa3
-#define DNS_NAME 0x82
-#define IP_ADDRESS 0x87
-
-static const uint8_t version_3[] = {INTEGER, 1, 2};
-static const uint8_t ecdsa_with_sha256[] = {SEQUENCE, 10,   0x06, 8, 0x2a, 0x86,
-                                            0x48,     0xce, 0x3d, 4, 3,    2};
-/* id-ecPublicKey, secp256r1, and the head of the string of bits that the key is */
-static const uint8_t p256_key[] = {
-    SEQUENCE, 19,   0x06, 7,    0x2a, 0x86, 0x48, 0xce,       0x3d,           2, 1, 0x06, 8, 0x2a,
-    0x86,     0x48, 0xce, 0x3d, 3,    1,    7,    BIT_STRING, PUBLIC_LEN + 1, 0};
-static const uint8_t common_name[] = {0x06, 3, 0x55, 4, 3};
-static const uint8_t subject_alt_name[] = {0x06, 3, 0x55, 0x1d, 17};
-/* The other extensions: basicConstraints of no CA; keyUsage digitalSignature and extKeyUsage
- * serverAuth, both critical. */
-static const uint8_t usage[] = {SEQUENCE,
-                                9,
-                                0x06,
-                                3,
-                                0x55,
-                                0x1d,
-                                19,
-                                OCTET_STRING,
-                                2,
-                                SEQUENCE,
-                                0, /**/
-                                SEQUENCE,
-                                14,
-                                0x06,
-                                3,
-                                0x55,
-                                0x1d,
-                                15,
-                                0x01,
-                                1,
-                                0xff,
-                                OCTET_STRING,
-                                4,
-                                BIT_STRING,
-                                2,
-                                7,
-                                0x80,
-                                SEQUENCE,
-                                22,
-                                0x06,
-                                3,
-                                0x55,
-                                0x1d,
-                                37,
-                                0x01,
-                                1,
-                                0xff,
-                                OCTET_STRING,
-                                12, /**/
-                                SEQUENCE,
-                                10,
-                                0x06,
-                                8,
-                                0x2b,
-                                6,
-                                1,
-                                5,
-                                5,
-                                7,
-                                3,
-                                1};
 
 /* ub-common-name of RFC 5280 appendix A.1, bytes. */
 #define COMMON_NAME_MAX 64
 
-/* CN=name@1782864000. A name too long for it is cut: clients go by the alternative names, and tell
- * the certificates of one name apart by this. */
-static void put_subject(struct der *d, const struct fk_self_signed *what) {
-    const uint8_t *const end = d->at;
-    char number[24];
+/* "@1782864000", and more digits in times to come. */
+#define MADE_AT_MAX 13
+
+/* "name@1782864000", and the issuer is the subject. A name too long for it is cut: clients go by
+ * the alternative names, and tell the certificates of one name apart by this. Not
+ * mbedtls_x509write_crt_set_subject_name: it reads a text with all kinds of names in it, 1.5 KB of
+ * flash. */
+static int set_subject(mbedtls_x509write_cert *w, const struct fk_self_signed *what) {
+    char subject[COMMON_NAME_MAX + 1];
     struct fk_writer text;
-    fk_writer_init(&text, number, sizeof number);
+    const size_t len = strlen(what->name), most = COMMON_NAME_MAX - MADE_AT_MAX;
+    fk_writer_init(&text, subject, sizeof subject);
+    fk_put(&text, what->name, len < most ? len : most);
     fk_put_char(&text, '@');
     fk_put_i64(&text, what->now_s);
-    put(d, number, text.len);
-    put(d, what->name, strnlen(what->name, COMMON_NAME_MAX - text.len));
-    wrap(d, UTF8_STRING, end);
-    put(d, common_name, sizeof common_name);
-    wrap(d, SEQUENCE, end);
-    wrap(d, SET, end);
-    wrap(d, SEQUENCE, end);
+    if (fk_writer_finish(&text) != 0) {
+        return FK_E_RANGE;
+    }
+    const int ret = put_common_name(&w->MBEDTLS_PRIVATE(subject), subject);
+    return ret != 0 ? ret : put_common_name(&w->MBEDTLS_PRIVATE(issuer), subject);
 }
 
-/* "20260701123456Z"; before 2050 without the century (RFC 5280 4.1.2.5). */
-static void put_time(struct der *d, int64_t unix_s) {
+/* "20260701123456" */
+#define STAMP_CAP 15
+static void stamp(char buf[STAMP_CAP], int64_t unix_s) {
     struct fk_civil c;
-    char stamp[15];
     struct fk_writer text;
     fk_date_from_unix(unix_s, &c);
     const int32_t fields[] = {c.month, c.day, c.hour, c.minute, c.second};
-    fk_writer_init(&text, stamp, sizeof stamp);
+    fk_writer_init(&text, buf, STAMP_CAP);
     fk_put_padded(&text, (uint64_t)c.year, 4);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         fk_put_padded(&text, (uint64_t)fields[i], 2);
     }
-    fk_put_char(&text, 'Z');
-    if (c.year < 2050) {
-        put_value(d, UTC_TIME, stamp + 2, sizeof stamp - 2);
-    } else {
-        put_value(d, GENERALIZED_TIME, stamp, sizeof stamp);
+    (void)fk_writer_finish(&text);
+}
+
+static int set_validity(mbedtls_x509write_cert *w, int64_t now_s) {
+    char from[STAMP_CAP], to[STAMP_CAP];
+    if (now_s < HOUR_S || now_s > INT64_C(253402300799) - YEAR_S) { /* the end of 9999 */
+        return FK_E_RANGE;
     }
+    stamp(from, now_s - HOUR_S);
+    stamp(to, now_s - HOUR_S + YEAR_S);
+    return mbedtls_x509write_crt_set_validity(w, from, to);
 }
 
-static void put_validity(struct der *d, int64_t now_s) {
-    const uint8_t *const end = d->at;
-    put_time(d, now_s - HOUR_S + YEAR_S);
-    put_time(d, now_s - HOUR_S);
-    wrap(d, SEQUENCE, end);
-}
-
-static void put_extensions(struct der *d, const struct fk_self_signed *what, const uint8_t *ip,
-                           size_t ip_len) {
-    const uint8_t *const end = d->at;
-    if (ip_len > 0) {
-        put_value(d, IP_ADDRESS, ip, ip_len);
-    }
-    if (what->hostname[0] != '\0' && strcmp(what->hostname, what->name) != 0) {
-        put_value(d, DNS_NAME, what->hostname, strlen(what->hostname));
-    }
-    put_value(d, DNS_NAME, what->name, strlen(what->name));
-    wrap(d, SEQUENCE, end);
-    wrap(d, OCTET_STRING, end);
-    put(d, subject_alt_name, sizeof subject_alt_name);
-    wrap(d, SEQUENCE, end);
-    put(d, usage, sizeof usage);
-    wrap(d, SEQUENCE, end);
-    wrap(d, EXTENSIONS, end);
-}
-
-static int put_key(struct der *d, const mbedtls_pk_context *key) {
-    const uint8_t *const end = d->at;
-    const int len = mbedtls_pk_write_pubkey(&d->at, d->begin, key);
-    d->full = d->full || len == MBEDTLS_ERR_ASN1_BUF_TOO_SMALL;
-    put(d, p256_key, sizeof p256_key);
-    wrap(d, SEQUENCE, end);
-    return d->full || len == PUBLIC_LEN ? 0 : MBEDTLS_ERR_PK_BAD_INPUT_DATA;
-}
-
-/* Random, as RFC 5280 4.1.2.2 and clients that remember certificates want it: positive. */
-static int put_serial(struct der *d) {
+/* Random, as RFC 5280 §4.1.2.2 and clients that remember certificates want it: positive. */
+static int set_serial(mbedtls_x509write_cert *w) {
     uint8_t serial[16];
     const int ret = fk_crypto_random(NULL, serial, sizeof serial);
     serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40);
-    put_value(d, INTEGER, serial, sizeof serial);
-    return ret;
+    return ret != 0 ? ret : mbedtls_x509write_crt_set_serial_raw(w, serial, sizeof serial);
 }
 
-/* What is signed. */
-static int put_body(struct der *d, const struct fk_self_signed *what,
-                    const mbedtls_pk_context *key) {
-    const uint8_t *const end = d->at;
+static mbedtls_x509_san_list *put_name(mbedtls_x509_san_list *list, int type, const void *p,
+                                       size_t len, mbedtls_x509_san_list *next) {
+    list->node.type = type;
+    list->node.san.unstructured_name.p = (unsigned char *)(uintptr_t)p;
+    list->node.san.unstructured_name.len = len;
+    list->next = next;
+    return list;
+}
+
+static int set_names(mbedtls_x509write_cert *w, const struct fk_self_signed *what) {
+    mbedtls_x509_san_list list[3] = {0};
+    mbedtls_x509_san_list *names = NULL;
     uint8_t ip[16];
-    const bool has_ip = what->address[0] != '\0';
-    const size_t ip_len = has_ip ? mbedtls_x509_crt_parse_cn_inet_pton(what->address, ip) : 0;
-    if ((has_ip && ip_len == 0) || what->now_s < HOUR_S ||
-        what->now_s > INT64_C(253402300799) - YEAR_S) { /* the end of 9999 */
-        return FK_E_RANGE;
+    if (what->address[0] != '\0') {
+        const size_t len = mbedtls_x509_crt_parse_cn_inet_pton(what->address, ip);
+        if (len == 0) {
+            return FK_E_RANGE;
+        }
+        names = put_name(&list[0], MBEDTLS_X509_SAN_IP_ADDRESS, ip, len, names);
     }
-    put_extensions(d, what, ip, ip_len);
-    int ret = put_key(d, key);
-    put_subject(d, what);
-    put_validity(d, what->now_s);
-    put_subject(d, what); /* the issuer */
-    put(d, ecdsa_with_sha256, sizeof ecdsa_with_sha256);
-    ret = ret != 0 ? ret : put_serial(d);
-    const uint8_t *const version_end = d->at;
-    put(d, version_3, sizeof version_3);
-    wrap(d, VERSION, version_end);
-    wrap(d, SEQUENCE, end);
-    return ret;
+    if (what->hostname[0] != '\0' && strcmp(what->hostname, what->name) != 0) {
+        names = put_name(&list[1], MBEDTLS_X509_SAN_DNS_NAME, what->hostname,
+                         strlen(what->hostname), names);
+    }
+    names = put_name(&list[2], MBEDTLS_X509_SAN_DNS_NAME, what->name, strlen(what->name), names);
+    return mbedtls_x509write_crt_set_subject_alternative_name(w, names);
 }
 
-/* Makes room behind the body, and signs it there. */
-static int sign(struct der *d, mbedtls_pk_context *key) {
-    uint8_t hash[32], signature[SIGNATURE_MAX];
-    uint8_t *const end = d->begin + FK_SELF_SIGNED_MAX, *const body = d->at;
-    const size_t len = (size_t)(end - body);
-    size_t signature_len;
-    int ret = mbedtls_sha256(body, len, hash, 0);
-    ret = ret != 0 ? ret
-                   : mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, sizeof hash, signature,
-                                     sizeof signature, &signature_len, fk_crypto_random, NULL);
-    if (ret != 0) {
-        return ret;
+static int set_usage(mbedtls_x509write_cert *w) {
+    mbedtls_asn1_sequence server = {0};
+    server.buf.tag = MBEDTLS_ASN1_OID;
+    server.buf.p = (unsigned char *)(uintptr_t)MBEDTLS_OID_SERVER_AUTH;
+    server.buf.len = MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH);
+    int ret = mbedtls_x509write_crt_set_basic_constraints(w, 0, -1);
+    if (ret == 0) {
+        ret = mbedtls_x509write_crt_set_key_usage(w, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
     }
-    const size_t behind = sizeof ecdsa_with_sha256 + 3 + signature_len;
-    if ((size_t)(body - d->begin) < behind) {
-        return FK_E_RANGE;
+    return ret != 0 ? ret : mbedtls_x509write_crt_set_ext_key_usage(w, &server);
+}
+
+static int fill(mbedtls_x509write_cert *w, const struct fk_self_signed *what) {
+    int ret = set_subject(w, what);
+    if (ret == 0) {
+        ret = set_validity(w, what->now_s);
     }
-    memmove(body - behind, body, len);
-    d->at = end;
-    put(d, signature, signature_len);
-    put_byte(d, 0); /* no bits are unused */
-    wrap(d, BIT_STRING, end);
-    put(d, ecdsa_with_sha256, sizeof ecdsa_with_sha256);
-    d->at -= len;
-    wrap(d, SEQUENCE, end);
-    return d->full ? FK_E_RANGE : (int)(end - d->at);
+    if (ret == 0) {
+        ret = set_serial(w);
+    }
+    if (ret == 0) {
+        ret = set_names(w, what);
+    }
+    return ret != 0 ? ret : set_usage(w);
 }
 
 int fk_self_signed_write(const struct fk_self_signed *what, mbedtls_pk_context *key,
                          uint8_t der[FK_SELF_SIGNED_MAX]) {
-    struct der d = {der, der + FK_SELF_SIGNED_MAX, false};
-    const int ret = put_body(&d, what, key);
-    if (ret != 0 || d.full) {
-        return ret != 0 ? ret : FK_E_RANGE;
+    mbedtls_x509write_cert w;
+    mbedtls_x509write_crt_init(&w);
+    mbedtls_x509write_crt_set_version(&w, MBEDTLS_X509_CRT_VERSION_3);
+    mbedtls_x509write_crt_set_md_alg(&w, MBEDTLS_MD_SHA256);
+    mbedtls_x509write_crt_set_subject_key(&w, key);
+    mbedtls_x509write_crt_set_issuer_key(&w, key);
+    int ret = fill(&w, what);
+    if (ret == 0) {
+        ret = mbedtls_x509write_crt_der(&w, der, FK_SELF_SIGNED_MAX, fk_crypto_random, NULL);
+        ret = ret == MBEDTLS_ERR_ASN1_BUF_TOO_SMALL ? FK_E_RANGE : ret;
     }
-    return sign(&d, key);
+    mbedtls_x509write_crt_free(&w);
+    return ret;
 }
 
 #endif

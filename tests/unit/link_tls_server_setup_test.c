@@ -2,7 +2,6 @@
 #include "link_tls_server_world.h"
 
 #include <mbedtls/oid.h>
-#include <mbedtls/sha256.h>
 
 #include "link/self_signed.h"
 
@@ -142,52 +141,6 @@ static void the_longest_names_can_be_signed(void **state) {
     finish();
 }
 
-static void assert_signed_by(mbedtls_x509_crt *crt, mbedtls_pk_context *key) {
-    uint8_t hash[32];
-    assert_int_equal(mbedtls_sha256(crt->tbs.p, crt->tbs.len, hash, 0), 0);
-    assert_int_equal(mbedtls_pk_verify(key, MBEDTLS_MD_SHA256, hash, sizeof hash,
-                                       crt->MBEDTLS_PRIVATE(sig).p, crt->MBEDTLS_PRIVATE(sig).len),
-                     0);
-    assert_int_equal(crt->issuer_raw.len, crt->subject_raw.len);
-    assert_memory_equal(crt->issuer_raw.p, crt->subject_raw.p, crt->subject_raw.len);
-}
-
-/* Lengths below 128 and 256 are written in one byte, in two, in three: well-formed with each name,
- * until it does not fit; and with each century. */
-static void certificates_of_every_length(void **state) {
-    (void)state;
-    char name[800];
-    memset(name, 'n', sizeof name);
-    mbedtls_pk_context key;
-    unsigned_server();
-    struct fk_crypto_source *const former = fk_crypto_swap(&w.server.source);
-    mbedtls_pk_init(&key);
-    assert_int_equal(fk_self_signed_key(&key), 0);
-    for (size_t len = sizeof name - 1; len > 0; len -= len > 600 ? 37 : 1) {
-        uint8_t der[FK_SELF_SIGNED_MAX];
-        name[len] = '\0';
-        const int64_t now_s = len % 2 == 0 ? 2524608000 + 3600 : 2524608000 + 3599; /* 2050 */
-        const struct fk_self_signed what = {name, "host", "2001:db8::7", now_s};
-        const int got = fk_self_signed_write(&what, &key, der);
-        if (got == FK_E_RANGE) {
-            assert_true(len > 2 * 253);
-            continue;
-        }
-        assert_in_range(got, 1, sizeof der);
-        mbedtls_x509_crt crt;
-        mbedtls_x509_crt_init(&crt);
-        assert_int_equal(mbedtls_x509_crt_parse_der(&crt, der + sizeof der - got, (size_t)got), 0);
-        assert_int_equal(crt.raw.len, got);
-        assert_int_equal(crt.valid_from.year, len % 2 == 0 ? 2050 : 2049);
-        assert_int_equal(crt.valid_to.year, len % 2 == 0 ? 2051 : 2050);
-        assert_signed_by(&crt, &key);
-        mbedtls_x509_crt_free(&crt);
-    }
-    mbedtls_pk_free(&key);
-    (void)fk_crypto_swap(former);
-    finish();
-}
-
 static void signing_fails_cleanly_without_memory_or_randomness(void **state) {
     (void)state;
     unsigned_server();
@@ -314,7 +267,6 @@ int main(void) {
         T(each_key_and_serial_is_new),
         T(what_cannot_be_signed_leaves_the_former),
         T(the_longest_names_can_be_signed),
-        T(certificates_of_every_length),
         T(signing_fails_cleanly_without_memory_or_randomness),
         T(sessions_amid_their_handshake_keep_their_certificate),
         T(a_chain_may_be_given),
