@@ -251,10 +251,19 @@ static void say_missing(struct fk_console *c) {
     }
 }
 
+static bool will_be_set(const struct fk_console *c, const char *name) {
+    return value_of(c, fk_setting_find(fk_bytes_str(name))).len > 0;
+}
+
 static void save(struct fk_console *c, struct fk_bytes rest) {
     (void)rest;
     if (!changed(c)) {
         fk_console_say(c, "ok nothing was changed\r\n");
+        return;
+    }
+    if (will_be_set(c, "server-cert") != will_be_set(c, "server-key")) {
+        fk_console_answer_error(c,
+                                "server-cert and server-key go together: set both or unset both");
         return;
     }
     const int err = fk_store_commit(c->store);

@@ -406,15 +406,6 @@ static int say_missing(const struct fk_setting *setting, struct fk_writer *why) 
     return refuse(why, setting->argument, "");
 }
 
-/* The port's certificate and key come together. */
-static int check_pair(const struct fk_settings *out, struct fk_writer *why) {
-    const bool cert = out->server_cert.len > 0, key = out->server_key.len > 0;
-    if (cert == key) return 0;
-    const char *missing = cert ? "server-key" : "server-cert";
-    (void)say_missing(fk_setting_find(fk_bytes_str(missing)), why);
-    return refuse(why, ", or unset ", cert ? "server-cert" : "server-key");
-}
-
 int fk_settings_load(struct fk_settings *out, const struct fk_store *store, struct fk_writer *why) {
     set_defaults(out);
     for (size_t i = 0; i < fk_setting_count; i++) {
@@ -428,6 +419,5 @@ int fk_settings_load(struct fk_settings *out, const struct fk_store *store, stru
     if (out->node.hostname == NULL) out->node.hostname = out->node.name;
     if (out->tls_server_name == NULL) out->tls_server_name = out->host;
     out->node.lease_renew_ms = out->node.lease_duration_s * 1000 / 4;
-    const int err = check_pair(out, why);
-    return err != 0 ? err : fk_config_check(&out->node, why);
+    return fk_config_check(&out->node, why);
 }

@@ -81,7 +81,8 @@ struct fk_settings {
     uint8_t log_level;      /* enum fk_level */
     uint8_t led_brightness; /* percent */
 
-    /* The kubelet's own port; its number is node.kubelet_port. Views of length 0: not set. */
+    /* The kubelet's own port; its number is node.kubelet_port. Views of length 0: not set. Whether
+     * they are of use is for the port to find: the node does not depend on it. */
     struct fk_bytes client_ca, server_cert, server_key;
     const char *api_server_user; /* "": nobody is always allowed */
     const char *config_maps;     /* "default/rack-1,..."; "": none */

@@ -491,6 +491,45 @@ static void chain_of_certificates(void **state) {
     end(&b);
 }
 
+static void paste(struct bench *b, const char *name, const char *label) {
+    uint8_t der[300];
+    char line[32], text[1024] = "";
+    make_der(der, sizeof der, 3);
+    add_block(text, label, der, sizeof der);
+    (void)snprintf(line, sizeof line, "set %s", name);
+    (void)enter(b, line);
+    (void)type(b, text);
+    assert_ends(type(b, ".\r"), "ok 300 bytes; save keeps them\r\n> ");
+}
+
+#define HALF_A_PAIR "error: server-cert and server-key go together: set both or unset both\r\n> "
+
+/* Either alone would keep the port closed. */
+static void half_a_pair_is_not_saved(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *label;
+    } halves[] = {{"server-cert", "CERTIFICATE"}, {"server-key", "PRIVATE KEY"}};
+    for (size_t i = 0; i < 2; i++) {
+        char unset[32];
+        struct bench b;
+        begin(&b);
+        paste(&b, halves[i].name, halves[i].label);
+        assert_string_equal(enter(&b, "save"), HALF_A_PAIR);
+        assert_true(fk_store_drafting(&b.store)); /* to be made whole */
+        paste(&b, halves[1 - i].name, halves[1 - i].label);
+        has(enter(&b, "save"), "ok saved");
+        power_on(&b);
+        (void)snprintf(unset, sizeof unset, "unset %s", halves[i].name);
+        (void)enter(&b, unset);
+        assert_string_equal(enter(&b, "save"), HALF_A_PAIR);
+        (void)snprintf(unset, sizeof unset, "unset %s", halves[1 - i].name);
+        (void)enter(&b, unset);
+        has(enter(&b, "save"), "ok saved");
+        end(&b);
+    }
+}
+
 /* Whether 8 bytes of what was secret are found in memory. */
 static bool leaks(const void *memory, size_t len, const uint8_t *secret, size_t secret_len) {
     for (size_t i = 0; i + 8 <= secret_len; i++)
@@ -879,6 +918,7 @@ int main(void) {
         cmocka_unit_test(no_flash),
         cmocka_unit_test(settings_of_a_later_version),
         cmocka_unit_test(chain_of_certificates),
+        cmocka_unit_test(half_a_pair_is_not_saved),
         cmocka_unit_test(key_leaves_no_trace),
         cmocka_unit_test(paste_refused),
         cmocka_unit_test(paste_counts_on),
