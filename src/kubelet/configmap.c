@@ -62,7 +62,7 @@ static void say(struct fk_configmap *m, const char *before) {
     (void)fk_writer_finish(&w);
 }
 
-/* Says in an Event why the last change was refused. */
+/* Says in an Event why the last change was refused, or that the object may not be read. */
 static void tell(struct fk_configmap *m, struct fk_now now) {
     char text[FK_MESSAGE_MAX];
     struct fk_writer w;
@@ -74,7 +74,9 @@ static void tell(struct fk_configmap *m, struct fk_now now) {
     (void)fk_writer_finish(&w);
     m->news = false;
     if (m->house->events != NULL)
-        fk_events_tell(m->house->events, now, true, "ConfigMapRefused", text);
+        fk_events_tell(m->house->events, now, true,
+                       m->state == FK_CONFIGMAP_REFUSED ? "ConfigMapRefused" : "ConfigMapForbidden",
+                       text);
 }
 
 /* ---- options ---------------------------------------------------------------------------------
@@ -264,8 +266,10 @@ static uint32_t denied(struct fk_configmap *m) {
     tell(m, c->stepped);
     m->state = FK_CONFIGMAP_ABSENT;
     say(m, "no right to get, list and watch ConfigMap ");
+    m->news = ++m->denials == 2; /* once may be an API server that has just started */
     fk_log(c->env.log, first ? FK_WARN : FK_DEBUG, m->why, FK_STR("node", c->env.config->name),
-           FK_STR("advice", "bind a Role with these verbs to the user system:node:<name>"),
+           FK_STR("advice", "is its name right? Then bind a Role with these verbs to the user "
+                            "system:node:<name>: deploy/rbac.yaml"),
            FK_INT("retry_ms", wait_ms));
     return wait_ms;
 }
@@ -281,6 +285,7 @@ static uint32_t wait_after(struct fk_configmap *m, struct fk_now now,
     if (next == FK_WATCH_TURN) return fk_retry_turn(&m->retry, &m->house->env);
     if (watched) fk_retry_reset(&m->retry); /* a list alone proves nothing of the watch */
     if (watched) fk_backoff_reset(&m->denied);
+    if (watched) m->denials = 0;
     return 0;
 }
 

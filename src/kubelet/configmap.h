@@ -65,6 +65,7 @@ struct fk_configmap {
     uint64_t due_ms;
     struct fk_retry retry;
     struct fk_backoff denied;
+    uint32_t denials; /* 403 in a row */
 };
 
 /* What is held only while a change arrives, or the document for a reboot is written or read. */

@@ -599,9 +599,14 @@ static void without_the_right_it_says_so_and_asks_slowly(void **state) {
         assert_string_equal(m->why, "no right to get, list and watch ConfigMap default/rack-1");
         last_ms = fk_configmap_ops.due(m) - f->d.now.mono_ms;
         if (i == 0) assert_in_range(last_ms, 750, 1250);
+        settle(f);
+        assert_int_equal(f->events.all[0].reason != NULL, i > 0); /* once, at the second time */
+        assert_true(f->events.all[0].count <= 1);
         duty_case_pass(&f->d, last_ms);
     }
     assert_in_range(last_ms, 90000, 150000);
+    assert_string_equal(f->events.all[0].reason, "ConfigMapForbidden");
+    assert_non_null(strstr(f->events.all[0].message, "no right to get, list and watch"));
     const char *const data[] = {"memory_values", "0=1", NULL};
     const struct watch_case_object object = {UID, "99", data};
     list(f, "100", &object);
