@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -38,6 +39,27 @@ static void sync_folder(const char *dir) {
     (void)close(fd);
 }
 
+static int refuse(struct fk_writer *why, const char *dir, const char *problem, const char *mend) {
+    fk_put_str(why, "--root-dir ");
+    fk_put_str(why, dir);
+    fk_put_str(why, ": ");
+    fk_put_str(why, problem);
+    fk_put_str(why, mend);
+    return FK_E_CONFIG;
+}
+
+int fk_keep_check(const char *dir, struct fk_writer *why) {
+    struct stat info;
+    if (stat(dir, &info) != 0)
+        return errno == ENOENT
+                   ? refuse(why, dir, "there is no such folder", ": make it (mkdir -p)")
+                   : refuse(why, dir, strerror(errno), ": name a folder that can be reached");
+    if (!S_ISDIR(info.st_mode)) return refuse(why, dir, "this is no folder", ": name one");
+    if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0) return 0;
+    return refuse(why, dir, strerror(errno),
+                  ": it must be writable for the user that runs the node");
+}
+
 int fk_keep_write(const char *dir, const void *bytes, size_t len, const struct fk_log *log) {
     char path[PATH_MAX], part[PATH_MAX];
     if (!make_path(path, dir, FK_KEEP_FILE) || !make_path(part, dir, FK_KEEP_FILE ".part"))
@@ -62,5 +84,8 @@ int fk_keep_read(const char *dir, void *buf, size_t cap, const struct fk_log *lo
     ssize_t got = 0;
     while (len < cap && (got = read(fd, out + len, cap - len)) > 0) len += (size_t)got;
     (void)close(fd);
-    return got < 0 ? complain(log, "cannot read what was kept", path) : (int)len;
+    if (got < 0) return complain(log, "cannot read what was kept", path);
+    fk_log(log, FK_INFO, "found what ConfigMaps set before", FK_STR("file", path),
+           FK_INT("bytes", len));
+    return (int)len;
 }

@@ -9,6 +9,7 @@
 #include "linux/facts.h"
 #include "linux/flags.h"
 #include "linux/host.h"
+#include "linux/keep.h"
 #include "linux/kubeconfig.h"
 #include "linux/log.h"
 #include "linux/run.h"
@@ -201,6 +202,8 @@ static int start(struct program *p) {
         fk_put_str(&why, "the kernel gives no random numbers (getrandom): TLS is not possible");
         return cannot_start(p, &why);
     }
+    const char *root_dir = p->flags.root_dir;
+    if (root_dir != NULL && fk_keep_check(root_dir, &why) != 0) return cannot_start(p, &why);
     if (read_access(p, &why) != 0) return cannot_start(p, &why);
     if (start_tls(p) != 0) return EXIT_NO_START; /* and has logged why */
     if (!fk_run_check_certificate(&p->tls, &p->log)) return EXIT_NO_START;

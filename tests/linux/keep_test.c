@@ -79,12 +79,61 @@ static void what_fails_leaves_the_former_one(void **state) {
     assert_int_equal(fk_keep_read("/dev/null", buf, sizeof buf, &logger), FK_E_RANGE);
 }
 
+/* What is in the file the reader does not judge: so whoever finds it broken has its name above. */
+static void what_was_read_is_named(void **state) {
+    char path[256], buf[8];
+    assert_int_equal(fk_keep_write(*state, "old", 3, &logger), 0);
+    (void)snprintf(path, sizeof path, "%s/" FK_KEEP_FILE, (const char *)*state);
+    said[0] = '\0';
+    assert_int_equal(fk_keep_read(*state, buf, sizeof buf, &logger), 3);
+    assert_non_null(strstr(said, path));
+}
+
+static const char *refusal_of(const char *dir) {
+    static char text[512];
+    struct fk_writer why;
+    fk_writer_init(&why, text, sizeof text);
+    assert_int_equal(fk_keep_check(dir, &why), FK_E_CONFIG);
+    (void)fk_writer_finish(&why);
+    return text;
+}
+
+/* As a user to whom the mode of a folder means something. False: this process cannot be one. */
+static bool as_nobody(bool on) {
+    static bool root;
+    root = root || geteuid() == 0;
+    return !root || seteuid(on ? 65534 : 0) == 0;
+}
+
+static void a_folder_that_will_not_do_is_refused(void **state) {
+    char path[256], text[64];
+    struct fk_writer why;
+    fk_writer_init(&why, text, sizeof text);
+    assert_int_equal(fk_keep_check(*state, &why), 0);
+    assert_int_equal(why.len, 0);
+    assert_string_equal(refusal_of("/nonexistent/x"),
+                        "--root-dir /nonexistent/x: there is no such folder: make it (mkdir -p)");
+    (void)snprintf(path, sizeof path, "%s/" FK_KEEP_FILE, (const char *)*state);
+    assert_int_equal(fk_keep_write(*state, "x", 1, &logger), 0);
+    assert_non_null(strstr(refusal_of(path), FK_KEEP_FILE ": this is no folder: name one"));
+    assert_int_equal(chmod(*state, 0500), 0);
+    if (as_nobody(true)) {
+        const char *text_of = refusal_of(*state);
+        assert_non_null(strstr(text_of, ": Permission denied: it must be writable for the user"));
+        assert_true(as_nobody(false));
+    }
+    assert_int_equal(chmod(*state, 0700), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_at_first, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_last_one_counts, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(others_cannot_read_it, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_fails_leaves_the_former_one, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_read_is_named, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_folder_that_will_not_do_is_refused, make_folder,
                                         remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
