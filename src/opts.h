@@ -279,6 +279,12 @@
 #define FK_REQUEST_TIMEOUT_MS 10000
 #endif
 
+/* The longest that a watch may run. Servers end it after the timeoutSeconds that it asked for, 10
+ * minutes at most; one that forgot about it would otherwise leave us deaf. */
+#ifndef FK_WATCH_TIMEOUT_MS
+#define FK_WATCH_TIMEOUT_MS 660000
+#endif
+
 /* Reconnect: first delay and largest delay; doubled each time, with jitter of a quarter. */
 #ifndef FK_RECONNECT_MIN_MS
 #define FK_RECONNECT_MIN_MS 200

@@ -162,12 +162,14 @@ static uint64_t waiting_since(const struct fk_client *c) {
     return oldest > c->heard_ms ? oldest : c->heard_ms;
 }
 
+static uint64_t expires_at(const struct fk_slot *slot) {
+    if (slot->stream == 0) return FK_NEVER;
+    return fk_after(slot->sent_ms, waits(slot) ? FK_REQUEST_TIMEOUT_MS : FK_WATCH_TIMEOUT_MS);
+}
+
 static void expire_requests(struct fk_client *c) {
-    for (size_t i = 0; i < FK_SLOTS; i++) {
-        struct fk_slot *slot = &c->slots[i];
-        if (waits(slot) && c->now.mono_ms >= fk_after(slot->sent_ms, FK_REQUEST_TIMEOUT_MS))
-            end_slot(c, slot, FK_E_TIMEOUT);
-    }
+    for (size_t i = 0; i < FK_SLOTS; i++)
+        if (c->now.mono_ms >= expires_at(&c->slots[i])) end_slot(c, &c->slots[i], FK_E_TIMEOUT);
 }
 
 /* Deadlines of a live connection. False when it was lost over one of them. */
@@ -262,9 +264,7 @@ uint64_t fk_client_due(const struct fk_client *c) {
     if (!c->blocked && fk_h2_pending(&c->h2)) return 0;
     uint64_t due = c->pinged_ms != FK_NEVER ? fk_after(c->pinged_ms, FK_PING_TIMEOUT_MS)
                                             : fk_after(waiting_since(c), FK_PING_AFTER_MS);
-    for (size_t i = 0; i < FK_SLOTS; i++)
-        if (waits(&c->slots[i]))
-            due = fk_sooner(due, fk_after(c->slots[i].sent_ms, FK_REQUEST_TIMEOUT_MS));
+    for (size_t i = 0; i < FK_SLOTS; i++) due = fk_sooner(due, expires_at(&c->slots[i]));
     return due;
 }
 

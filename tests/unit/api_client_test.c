@@ -804,14 +804,28 @@ static void a_running_watch_costs_nothing(void **state) {
     run_watch(f, 75);
     assert_int_equal(f->asked[0].body_len, 75);
     assert_true(fk_client_idle(&f->client));
-    assert_true(fk_client_due(&f->client) == FK_NEVER);
     const uint64_t in = f->peer.bytes_in;
-    pass(f, 3600000);
+    pass(f, FK_WATCH_TIMEOUT_MS - 1);
     assert_int_equal(f->asked[0].responses, 0);
     assert_int_equal(f->peer.bytes_in, in);
     assert_int_equal(f->peer.pings, 0);
     end(f);
     assert_int_equal(f->asked[0].last.status, FK_E_CANCELLED);
+}
+
+/* The server should have ended it long ago. */
+static void a_watch_that_the_server_forgot_is_given_up(void **state) {
+    (void)state;
+    struct fixture *f = begin();
+    settle(f);
+    assert_int_equal(submit_watch(f, &f->asked[0]), 0);
+    run_watch(f, 75);
+    pass(f, FK_WATCH_TIMEOUT_MS - 1);
+    assert_int_equal(f->asked[0].responses, 0);
+    pass(f, 1);
+    assert_int_equal(f->asked[0].last.status, FK_E_TIMEOUT);
+    assert_int_equal(f->client.state, FK_LINK_UP);
+    end(f);
 }
 
 static void a_watch_keeps_its_window_open(void **state) {
@@ -985,6 +999,7 @@ int main(void) {
         cmocka_unit_test(a_full_heap_is_an_ordinary_failure),
         cmocka_unit_test(a_full_heap_behind_a_full_pipe_is_no_busy_loop),
         cmocka_unit_test(a_running_watch_costs_nothing),
+        cmocka_unit_test(a_watch_that_the_server_forgot_is_given_up),
         cmocka_unit_test(a_watch_keeps_its_window_open),
         cmocka_unit_test(a_watch_that_is_not_answered_is_given_up),
         cmocka_unit_test(a_refused_watch_says_why),
