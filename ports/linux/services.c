@@ -133,10 +133,16 @@ uint64_t fk_services_due(const struct fk_services *s) {
     return s->listens ? fk_sooner(due_ms, fk_server_due(&s->server)) : due_ms;
 }
 
+/* Once: what failed would fail again, and be complained of twice. But while a change is arriving
+ * nothing can be saved, so that is left for the next call. */
+static void save(struct fk_services *s) {
+    if (s->config.node == NULL || s->saved) return;
+    s->saved = s->configmaps.parsing == NULL;
+    fk_configmaps_flush(&s->configmaps, fk_client_now(&s->config.node->client, fk_host_mono_ms()));
+}
+
 void fk_services_stop(struct fk_services *s) {
-    if (s->config.node != NULL)
-        fk_configmaps_flush(&s->configmaps,
-                            fk_client_now(&s->config.node->client, fk_host_mono_ms()));
+    save(s);
     if (s->listens) {
         fk_server_stop(&s->server);
         fk_tls_server_free(&s->tls);

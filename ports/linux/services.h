@@ -26,6 +26,7 @@ struct fk_services_config {
 struct fk_services {
     struct fk_services_config config;
     bool listens; /* there is a port */
+    bool saved;   /* what ConfigMaps set, as well as can be: we are ending */
     struct fk_blob cert, key, client_ca;
     struct fk_listen_socket tcp;
     struct fk_tls_server tls;
@@ -52,7 +53,8 @@ uint64_t fk_services_due(const struct fk_services *s);
 /* Before each sleep: which sockets are to wake us. False: the kernel refused. */
 bool fk_services_watch(struct fk_services *s, int epoll_fd);
 
-/* Hangs up. What the API server is still being asked for it may be answered after this. */
+/* Saves what ConfigMaps set, and hangs up. May be called again. What the API server is still being
+ * asked for it may be answered after this. */
 void fk_services_stop(struct fk_services *s);
 
 /* Forgets its secrets. After fk_services_stop, and when the node's client is shut down. */

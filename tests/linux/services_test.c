@@ -21,6 +21,7 @@ static struct {
     uint64_t now_ms;
     const char *address;
     unsigned not_signed; /* lines of the log that say so */
+    unsigned kept;       /* how often the port was given what ConfigMaps set */
     struct fk_flags flags;
     struct fk_heap heap;
     _Alignas(8) uint8_t heap_bytes[65536];
@@ -50,8 +51,17 @@ static const char *address(void *ctx) {
     return w.address;
 }
 
-static const struct fk_port_ops port_ops = {
-    .mono_ms = mono_ms, .entropy = fk_host_entropy, .facts = facts, .address = address};
+static int keep(void *ctx, const void *bytes, size_t len) {
+    (void)ctx, (void)bytes, (void)len;
+    w.kept++;
+    return FK_E_RANGE;
+}
+
+static const struct fk_port_ops port_ops = {.mono_ms = mono_ms,
+                                            .entropy = fk_host_entropy,
+                                            .facts = facts,
+                                            .address = address,
+                                            .keep = keep};
 
 /* A port that is free now. */
 static uint16_t free_port(void) {
@@ -82,6 +92,7 @@ static void begin(const char *node_address) {
     const struct fk_node_setup node = {
         .config = &duty_case_config,
         .port = {&port_ops, NULL},
+        .heap = &w.heap,
         .authority = "server:6443",
         .user_agent = "test/1",
         .log = &logger,
@@ -119,6 +130,28 @@ static void a_review_may_outlive_the_port(void **state) {
     review.reply->response(review.owner, now, &none);
     assert_int_equal(authn->failures, 1);
     end();
+}
+
+/* It ends in two steps: the goodbye, and the wiping of memory. What cannot be saved is tried, and
+ * complained of, in one of them. */
+static void what_cannot_be_saved_is_tried_once_at_the_end(void **state) {
+    (void)state;
+    begin("192.0.2.7");
+    w.services.configmaps.dirty = true;
+    fk_services_stop(&w.services);
+    assert_int_equal(w.kept, 1);
+    end();
+    assert_int_equal(w.kept, 1);
+
+    begin("192.0.2.7"); /* amid a change, which ends with the connection: the second step's */
+    struct fk_configmap coming = {0};
+    w.services.configmaps.dirty = true;
+    w.services.configmaps.parsing = &coming;
+    fk_services_stop(&w.services);
+    assert_int_equal(w.kept, 0);
+    w.services.configmaps.parsing = NULL;
+    end();
+    assert_int_equal(w.kept, 1);
 }
 
 static void it_signs_again_for_another_address(void **state) {
@@ -188,6 +221,7 @@ static void without_a_certificate_nobody_wakes_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_review_may_outlive_the_port),
+        cmocka_unit_test(what_cannot_be_saved_is_tried_once_at_the_end),
         cmocka_unit_test(it_signs_again_for_another_address),
         cmocka_unit_test(what_it_cannot_sign_it_tries_once_a_minute),
         cmocka_unit_test(without_a_certificate_nobody_wakes_it),
