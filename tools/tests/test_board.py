@@ -85,7 +85,7 @@ class Board(unittest.TestCase):
     def test_sizes_are_those_of_the_port(self):
         sources = {n: (ROOT / "ports" / "qemu" / n).read_text() for n in ("nor.h", "seed.c", "semihosting.h")}
         self.assertIn("#define NOR_SECTOR 4096", sources["nor.h"])
-        self.assertIn("#define NOR_SECTORS 8", sources["nor.h"])
+        self.assertIn("#define NOR_SECTORS 10", sources["nor.h"])
         self.assertIn(f"#define SEED_LEN {board.SEED_SIZE}", sources["seed.c"])
         self.assertIn(f"#define MACHINE_ARGUMENTS_MAX {board.ARGUMENTS_MAX + 1}", sources["semihosting.h"])
 
