@@ -115,9 +115,7 @@ void fk_json_text(struct fk_json *j, const char *key) {
     fk_put_char(j->w, '"');
 }
 
-void fk_json_text_part(struct fk_json *j, const char *value) {
-    escaped(j->w, fk_bytes_str(value));
-}
+void fk_json_text_part(struct fk_json *j, const char *value) { escaped(j->w, fk_bytes_str(value)); }
 
 void fk_json_text_end(struct fk_json *j) { fk_put_char(j->w, '"'); }
 
