@@ -34,6 +34,8 @@ struct fk_tls_server_config {
     size_t key_len;
     const uint8_t *client_ca; /* NULL: no client certificate counts */
     size_t client_ca_len;
+    /* What the log calls them, files for instance; NULL: tls-cert, tls-private-key, client-ca. */
+    const char *cert_name, *key_name, *client_ca_name;
 
     int (*entropy)(void *ctx, void *buf, size_t len);
     void *entropy_ctx;
@@ -90,8 +92,8 @@ struct fk_tls_server {
     struct fk_tls_session sessions[FK_SERVER_CONNECTIONS];
 };
 
-/* Parses what it is given. 0, FK_E_CONFIG, FK_E_NOMEM, FK_E_ENTROPY, logged in words; after an
- * error there is nothing to free. */
+/* Parses what it is given, and warns of a client CA that is none. 0, FK_E_CONFIG, FK_E_NOMEM,
+ * FK_E_ENTROPY, logged in words; after an error there is nothing to free. */
 int fk_tls_server_init(struct fk_tls_server *s, const struct fk_tls_server_config *config);
 void fk_tls_server_free(struct fk_tls_server *s);
 

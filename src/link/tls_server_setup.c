@@ -98,15 +98,33 @@ int fk_tls_server_self_sign(struct fk_tls_server *s, const char *name, const cha
 
 /* ---- Configuration -------------------------------------------------------------------------- */
 
+static const char *client_ca_name(const struct fk_tls_server_config *c) {
+    return c->client_ca_name == NULL ? "client-ca" : c->client_ca_name;
+}
+
+/* Nobody's certificate will be signed by it: a file taken for another. (Before X.509 v3 nothing
+ * told CAs from others.) */
+static void look_at_client_ca(const struct fk_tls_server *s) {
+    for (const mbedtls_x509_crt *crt = &s->client_ca; crt != NULL; crt = crt->next) {
+        if (crt->version < 3 || mbedtls_x509_crt_get_ca_istrue(crt) > 0) {
+            return;
+        }
+    }
+    fk_log(
+        s->cfg.log, FK_WARN,
+        "no certificate of the client CA is a CA's (CA:TRUE): client certificates will not count",
+        FK_STR("what", client_ca_name(&s->cfg)));
+}
+
 static int load(struct fk_tls_server *s, struct fk_tls_identity *id) {
     const struct fk_tls_server_config *c = &s->cfg;
     const struct fk_tls_files files = {
         .log = c->log,
         .source = &s->source,
         .failures = c->heap->failures,
-        .ca_name = "client-ca",
-        .cert_name = "tls-cert",
-        .key_name = "tls-private-key",
+        .ca_name = client_ca_name(c),
+        .cert_name = c->cert_name == NULL ? "tls-cert" : c->cert_name,
+        .key_name = c->key_name == NULL ? "tls-private-key" : c->key_name,
         .ca = c->client_ca,
         .ca_len = c->client_ca_len,
         .cert = c->cert,
@@ -136,6 +154,9 @@ static int load_all(struct fk_tls_server *s) {
         s->identity = fk_tls_identity_take(id);
     }
     fk_tls_identity_drop(id);
+    if (ret == 0 && s->cfg.client_ca != NULL) {
+        look_at_client_ca(s);
+    }
     return ret;
 }
 

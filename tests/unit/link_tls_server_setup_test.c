@@ -226,6 +226,31 @@ static void a_chain_may_be_given(void **state) {
     come_back(former);
 }
 
+/* Often it is the API server's own certificate that is taken for its CA's. */
+static void a_client_ca_that_is_none_is_warned_of(void **state) {
+    (void)state;
+    static const char warning[] = "no certificate of the client CA is a CA's";
+    start();
+    assert_null(strstr(w.lines, warning));
+    finish();
+    w.cfg.client_ca = id.client.der;
+    w.cfg.client_ca_len = id.client.der_len;
+    w.cfg.client_ca_name = "/etc/node/client.crt";
+    start();
+    assert_logged(warning);
+    assert_logged("what=/etc/node/client.crt");
+    finish();
+    static uint8_t both[sizeof id.client.der + sizeof id.ca.der]; /* one that is suffices */
+    memcpy(both, id.client.der, id.client.der_len);
+    memcpy(both + id.client.der_len, id.ca.der, id.ca.der_len);
+    w.lines[0] = '\0';
+    w.cfg.client_ca = both;
+    w.cfg.client_ca_len = id.client.der_len + id.ca.der_len;
+    start();
+    assert_null(strstr(w.lines, warning));
+    finish();
+}
+
 static void refused(int err, const char *why) {
     w.lines[0] = '\0';
     assert_int_equal(fk_tls_server_init(&w.server, &w.cfg), err);
@@ -245,7 +270,17 @@ static void what_cannot_be_used_is_said_at_the_start(void **state) {
     refused(FK_E_CONFIG, "go together");
     w.cfg.cert = id.client.der;
     w.cfg.cert_len = id.client.der_len;
-    refused(FK_E_CONFIG, "the key does not belong to the certificate");
+    refused(FK_E_CONFIG, "the key does not belong to the certificate what=tls-private-key");
+    w.cfg.cert = id.client.der;
+    w.cfg.cert_len = id.client.der_len;
+    w.cfg.key_name = "/etc/node/port.key";
+    refused(FK_E_CONFIG, "what=/etc/node/port.key");
+    w.cfg.cert_len--;
+    w.cfg.cert_name = "/etc/node/port.crt";
+    refused(FK_E_CONFIG, "what=/etc/node/port.crt");
+    w.cfg.client_ca_len--;
+    w.cfg.client_ca_name = "/etc/node/client-ca.crt";
+    refused(FK_E_CONFIG, "what=/etc/node/client-ca.crt");
     w.cfg.client_ca = (const uint8_t *)"nonsense";
     w.cfg.client_ca_len = 9;
     refused(FK_E_CONFIG, "no certificate could be read");
@@ -270,6 +305,7 @@ int main(void) {
         T(signing_fails_cleanly_without_memory_or_randomness),
         T(sessions_amid_their_handshake_keep_their_certificate),
         T(a_chain_may_be_given),
+        T(a_client_ca_that_is_none_is_warned_of),
         T(what_cannot_be_used_is_said_at_the_start),
     };
     return cmocka_run_group_tests_name("link_tls_server_setup", tests, group_setup, group_teardown);

@@ -134,7 +134,7 @@ static inline int64_t world_wall(void *ctx) {
 
 static inline void world_log(void *ctx, enum fk_level level, const char *message,
                              const struct fk_kv *kvs, size_t count) {
-    (void)ctx, (void)level, (void)kvs, (void)count;
+    (void)ctx, (void)level;
     struct fk_writer line;
     const size_t at = strlen(w.lines);
     if (sizeof w.lines - at < 256) {
@@ -142,6 +142,13 @@ static inline void world_log(void *ctx, enum fk_level level, const char *message
     }
     fk_writer_init(&line, w.lines + at, sizeof w.lines - at);
     fk_put_str(&line, message);
+    for (size_t i = 0; i < count; i++) {
+        if (kvs[i].str == NULL) continue;
+        fk_put_char(&line, ' ');
+        fk_put_str(&line, kvs[i].key);
+        fk_put_char(&line, '=');
+        fk_put_str(&line, kvs[i].str);
+    }
     fk_put_char(&line, '\n');
     (void)fk_writer_finish(&line);
 }
