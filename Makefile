@@ -6,7 +6,8 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup deps build firmware demo demo-board test run fuzz bench size fmt check clean e2e \
-	release debug clang-debug qemu qemu-m0plus qemu-32k qemu-no-server qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
+	release debug clang-debug qemu qemu-m0plus qemu-32k qemu-no-server qemu-no-server-modules \
+	qemu-modules qemu-m0plus-modules check-tools check-layers check-purity check-fmt \
 	check-machine
 
 GO := $(CURDIR)/tools/go
@@ -60,7 +61,7 @@ fuzz: setup deps ## each fuzzer for FUZZ_SECONDS (60); findings stay in build/fu
 bench: release qemu qemu-no-server qemu-m0plus ## all figures with their bounds; DOCS=yes writes docs/figures.md
 	@tools/bench $(if $(DOCS),--docs) $(if $(SPAN),--span $(SPAN)) $(BENCH)
 
-size: qemu qemu-m0plus qemu-modules qemu-m0plus-modules ## where a board's flash and RAM go; DOCS=yes writes docs/budget.md
+size: qemu qemu-no-server qemu-m0plus qemu-modules qemu-no-server-modules qemu-m0plus-modules ## where a board's flash and RAM go; DOCS=yes writes docs/budget.md
 	@tools/size $(if $(DOCS),--docs)
 
 firmware: qemu ## build/qemu/femtokubelet.elf, for QEMU's mps2-an385
@@ -80,7 +81,8 @@ deps:
 	@third_party/fetch
 
 # TESTS=yes: also run them.
-release debug clang-debug clang-release qemu qemu-m0plus qemu-32k qemu-modules qemu-m0plus-modules: setup deps
+release debug clang-debug clang-release qemu qemu-m0plus qemu-32k qemu-no-server qemu-no-server-modules \
+qemu-modules qemu-m0plus-modules: setup deps
 	@echo '== $@: build'
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -- --quiet
