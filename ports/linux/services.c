@@ -37,6 +37,7 @@ static int read_files(struct fk_services *s, struct fk_writer *why) {
 }
 
 static int start_tls(struct fk_services *s) {
+    const struct fk_flags *f = s->config.flags;
     fk_heap_init(&s->heap, s->heap_bytes, sizeof s->heap_bytes);
     const struct fk_tls_server_config config = {
         .under = fk_listen_socket_listener(&s->tcp),
@@ -47,6 +48,9 @@ static int start_tls(struct fk_services *s) {
         .key_len = with_zero(&s->key),
         .client_ca = s->client_ca.p,
         .client_ca_len = with_zero(&s->client_ca),
+        .cert_name = f->tls_cert_file,
+        .key_name = f->tls_private_key_file,
+        .client_ca_name = f->client_ca_file,
         .entropy = fk_host_entropy,
         .wall_us = fk_host_wall_us,
         .log = s->config.log,
@@ -54,6 +58,20 @@ static int start_tls(struct fk_services *s) {
     const int err = fk_tls_server_init(&s->tls, &config);
     fk_blob_free(&s->key); /* TLS has its own copy */
     return err;
+}
+
+/* Nothing is wrong with that, and it is easily forgotten: tokens go on to count. */
+static void warn_without_client_ca(const struct fk_services *s) {
+    const struct fk_flags *f = s->config.flags;
+    if (f->client_ca_file != NULL) return;
+    fk_log(s->config.log, FK_WARN,
+           "client certificates do not count, so the API server's proxy, kubectl logs and the like "
+           "are refused: give --client-ca-file",
+           FK_INT("port", f->port));
+    if (f->api_server_user[0] != '\0')
+        fk_log(s->config.log, FK_WARN,
+               "--api-server-user can never match: it wants --client-ca-file as well",
+               FK_STR("user", f->api_server_user));
 }
 
 static int start_port(struct fk_services *s, struct fk_writer *why) {
@@ -81,6 +99,7 @@ static int start_port(struct fk_services *s, struct fk_writer *why) {
     s->listens = true;
     fk_log(s->config.log, FK_INFO, "listening", FK_STR("address", f->address),
            FK_INT("port", f->port));
+    warn_without_client_ca(s);
     return 0;
 }
 

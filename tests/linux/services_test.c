@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,6 +24,7 @@ static struct {
     const char *address;
     unsigned not_signed; /* lines of the log that say so */
     unsigned kept;       /* how often the port was given what ConfigMaps set */
+    char said[512];      /* warnings and errors */
     struct fk_flags flags;
     struct fk_heap heap;
     _Alignas(8) uint8_t heap_bytes[65536];
@@ -31,8 +34,12 @@ static struct {
 
 static void emit(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
                  size_t count) {
-    (void)ctx, (void)level, (void)kvs, (void)count;
+    (void)ctx;
     if (strcmp(message, NOT_SIGNED) == 0) w.not_signed++;
+    const size_t len = strlen(w.said);
+    if (level <= FK_WARN)
+        (void)snprintf(w.said + len, sizeof w.said - len, "%s %s=%s\n", message, kvs[0].key,
+                       count > 0 && kvs[0].str != NULL ? kvs[0].str : "");
 }
 static const struct fk_log logger = {.level = FK_DEBUG, .emit = emit};
 
@@ -74,9 +81,7 @@ static uint16_t free_port(void) {
     return ntohs(a.sin_port);
 }
 
-static void begin(const char *node_address) {
-    char text[200];
-    struct fk_writer why;
+static void prepare(const char *node_address) {
     memset(&w, 0, sizeof w);
     w.now_ms = 1000;
     w.address = node_address;
@@ -100,9 +105,19 @@ static void begin(const char *node_address) {
     };
     assert_int_equal(fk_node_init(&w.node, &node), 0);
     w.node.client.state = FK_LINK_UP; /* never stepped */
+}
+
+static int start(void) {
+    char text[200];
+    struct fk_writer why;
     const struct fk_services_config config = {.flags = &w.flags, .node = &w.node, .log = &logger};
     fk_writer_init(&why, text, sizeof text);
-    assert_int_equal(fk_services_init(&w.services, &config, &why), 0);
+    return fk_services_init(&w.services, &config, &why);
+}
+
+static void begin(const char *node_address) {
+    prepare(node_address);
+    assert_int_equal(start(), 0);
 }
 
 static void end(void) {
@@ -218,6 +233,41 @@ static void without_a_certificate_nobody_wakes_it(void **state) {
     end();
 }
 
+/* What an operator forgets, and does not see before the API server calls. */
+static void without_a_client_ca_it_warns(void **state) {
+    (void)state;
+    begin("192.0.2.7");
+    assert_non_null(strstr(w.said, "client certificates do not count"));
+    assert_non_null(strstr(w.said, "give --client-ca-file"));
+    assert_null(strstr(w.said, "--api-server-user"));
+    end();
+    prepare("192.0.2.7");
+    w.flags.api_server_user = "kube-apiserver";
+    assert_int_equal(start(), 0);
+    assert_non_null(strstr(w.said, "--api-server-user can never match"));
+    end();
+    prepare("192.0.2.7");
+    w.flags.port = 0;
+    assert_int_equal(start(), 0);
+    assert_string_equal(w.said, "");
+    end();
+}
+
+static void a_file_that_is_no_certificate_is_named(void **state) {
+    (void)state;
+    char path[] = "/tmp/fk-ca-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_int_equal(write(fd, "nonsense", 8), 8);
+    (void)close(fd);
+    prepare("192.0.2.7");
+    w.flags.client_ca_file = path;
+    assert_int_equal(start(), FK_E_CONFIG);
+    assert_non_null(strstr(w.said, path));
+    assert_null(strstr(w.said, "do not count"));
+    end();
+    (void)unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_review_may_outlive_the_port),
@@ -225,6 +275,8 @@ int main(void) {
         cmocka_unit_test(it_signs_again_for_another_address),
         cmocka_unit_test(what_it_cannot_sign_it_tries_once_a_minute),
         cmocka_unit_test(without_a_certificate_nobody_wakes_it),
+        cmocka_unit_test(without_a_client_ca_it_warns),
+        cmocka_unit_test(a_file_that_is_no_certificate_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
