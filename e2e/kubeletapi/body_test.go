@@ -29,6 +29,7 @@ type settings struct {
 	SelfSigned     bool // no certificate for the port
 	NoAPIServer    bool // nobody is always allowed
 	WithoutClients bool // no client CA
+	BrokenClientCA bool // one that is none; boards only: a process refuses to start
 	NoPort         bool
 }
 

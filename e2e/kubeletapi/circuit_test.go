@@ -1,6 +1,7 @@
 package kubeletapi
 
 import (
+	"encoding/pem"
 	"fmt"
 	"strconv"
 	"strings"
@@ -94,6 +95,10 @@ func (c *circuit) provision(t *testing.T, n *node) {
 	}
 	if !s.WithoutClients {
 		all.ClientCA = n.CAFile()
+	}
+	if s.BrokenClientCA { // as long as it says, and no certificate
+		all.ClientCA = n.file(t, "broken.crt", pem.EncodeToMemory(
+			&pem.Block{Type: "CERTIFICATE", Bytes: []byte{0x30, 3, 2, 1, 1}}))
 	}
 	if err := c.board.Provision(soon(t), all); err != nil {
 		t.Fatal(err)

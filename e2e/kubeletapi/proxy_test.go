@@ -1,8 +1,10 @@
 package kubeletapi
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,6 +114,57 @@ func TestNodeTellsItsPort(t *testing.T) {
 			conn.Close()
 			t.Error("something listens")
 		}
+	})
+}
+
+// TestPortThatCannotOpen: what only the port is in want of keeps no board out
+// of the cluster. It says that it has no port, and at its console why; the
+// rest goes on.
+func TestPortThatCannotOpen(t *testing.T) {
+	onBodies(t, func(t *testing.T, k *kind) {
+		n := ourWorld(t).newNode(t, k, settings{LeaseSeconds: quickLease, BrokenClientCA: true})
+		c, ok := n.body.(*circuit)
+		if !ok {
+			t.Skip("a process ends, and whoever started it sees why")
+		}
+		n.settings.ConfigMaps = configNamespace + "/" + n.name
+		n.allowConfigMap(t)
+		n.create(t, map[string]string{"log-level": "debug"})
+		n.start(t)
+		n.tellsPort(t, 0)
+		if conn, err := n.lab.Dial("tcp4", n.address(t)); err == nil {
+			conn.Close()
+			t.Error("something listens")
+		}
+		eventually(t, "a status that says so, and a ConfigMap applied", func(ctx context.Context) error {
+			s, err := c.board.Status(ctx)
+			if err == nil && (s["port"] != "0" || s["led"] != "warning" || s["config-map-state"] != "applied" ||
+				!strings.Contains(s["port-closed"], "client-ca: no certificate could be read")) {
+				err = fmt.Errorf("%q", s)
+			}
+			return err
+		})
+		for _, command := range []string{"unset client-ca", "save", "reboot"} {
+			if _, err := c.board.Command(soon(t), command); err != nil {
+				t.Fatal(command, ": ", err)
+			}
+		}
+		n.tellsPort(t, 10250)
+		if s, err := c.board.Status(soon(t)); err != nil || s["port-closed"] != "" {
+			t.Errorf("%q, %v", s, err)
+		}
+	})
+}
+
+// tellsPort waits until the Node names that one; zero: none.
+func (n *node) tellsPort(t *testing.T, port int32) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("port %d", port), func(ctx context.Context) error {
+		got, err := n.client.CoreV1().Nodes().Get(ctx, n.name, meta.GetOptions{})
+		if err == nil && got.Status.DaemonEndpoints.KubeletEndpoint.Port != port {
+			err = fmt.Errorf("%+v", got.Status.DaemonEndpoints)
+		}
+		return err
 	})
 }
 

@@ -30,7 +30,8 @@ void machine_on_tick(uint32_t now_ms) {
 
 static bool wants_a_look(const struct fk_firmware *f) {
     const struct fk_condition *c = f->node.conditions.all;
-    return f->trouble != NULL || f->certificate_ends_soon || fk_store_waits(&f->store) ||
+    return f->trouble != NULL || f->port_closed || f->certificate_ends_soon ||
+           fk_store_waits(&f->store) ||
            c[FK_CONDITION_MEMORY_PRESSURE].now.status == FK_CONDITION_TRUE;
 }
 
@@ -134,7 +135,7 @@ static void start(struct fk_firmware *f) {
     if (trouble == NULL) trouble = start_network(f);
     if (trouble == NULL) trouble = start_tls(f);
     if (trouble == NULL) trouble = start_node(f, seed);
-    if (trouble == NULL) trouble = fk_firmware_server_start(f);
+    if (trouble == NULL) fk_firmware_server_start(f);
     f->started = trouble == NULL;
     if (!f->started) stay_down(f, trouble);
 }

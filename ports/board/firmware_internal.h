@@ -42,9 +42,10 @@ struct fk_firmware {
     bool started;                /* the node runs */
     uint64_t again_ms;           /* when to reboot because starting failed; FK_NEVER: not */
     const char *trouble;         /* why it does not although there are settings; static text */
-    char why[96];                /* what is wrong with the settings */
+    char why[96];                /* what is wrong with the settings, or with those of the port */
     int64_t certificate_warn_us; /* wall time from which on its end is near */
     bool certificate_ends_soon;
+    bool port_closed; /* the kubelet's port could not be opened; the node runs without */
     uint32_t renewals_shown;
     uint32_t clock_seen; /* connections and jumps of the clock that look_at_clock knows */
     uint32_t explained;  /* the attempt to connect whose failure was logged */

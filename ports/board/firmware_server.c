@@ -16,6 +16,8 @@
 
 static struct {
     bool listens; /* there is a port */
+    void (*emit)(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
+                 size_t count); /* the log's, while the port starts */
     struct fk_heap heap;
     struct fk_listen_lwip tcp;
     struct fk_tls_server tls;
@@ -53,6 +55,26 @@ static int64_t wall_us(void *ctx) {
     return fk_client_now(&f->node.client, machine_ms()).wall_us;
 }
 
+/* Files are named by what they are elsewhere, settings by what they are here. */
+static const char *setting_of(const char *what) {
+    if (strcmp(what, "tls-cert") == 0) return "server-cert";
+    return strcmp(what, "tls-private-key") == 0 ? "server-key" : what;
+}
+
+/* What was refused and why is said in the log alone, which scrolls away: it is kept for status. */
+static void keep_error(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
+                       size_t count) {
+    struct fk_firmware *f = ctx;
+    struct fk_writer w;
+    server.emit(ctx, level, message, kvs, count);
+    if (level != FK_ERROR) return;
+    fk_writer_init(&w, f->why, sizeof f->why);
+    if (kvs->str != NULL) fk_put_str(&w, setting_of(kvs->str));
+    if (kvs->str != NULL) fk_put_str(&w, ": ");
+    fk_put_str(&w, message);
+    (void)fk_writer_finish(&w);
+}
+
 static int start_tls(struct fk_firmware *f) {
     const struct fk_settings *s = &f->settings;
     const struct fk_tls_server_config config = {
@@ -69,14 +91,30 @@ static int start_tls(struct fk_firmware *f) {
         .wall_ctx = f,
         .log = &f->log,
     };
-    return fk_tls_server_init(&server.tls, &config);
+    server.emit = f->log.emit;
+    f->log.emit = keep_error;
+    const int err = fk_tls_server_init(&server.tls, &config);
+    f->log.emit = server.emit;
+    return err;
 }
 
-static const char *start_port(struct fk_firmware *f) {
+/* The node needs no port of its own, and the cluster is told that there is none. */
+static void stay_closed(struct fk_firmware *f, int err) {
+    if (*f->why == '\0') (void)strncpy(f->why, fk_err_text(err), sizeof f->why - 1);
+    f->port_closed = true;
+    f->settings.node.kubelet_port = 0;
+    fk_log(&f->log, FK_ERROR, "the kubelet's port stays closed", FK_STR("reason", f->why));
+}
+
+/* Listening last: nothing is to be undone. */
+static void start_port(struct fk_firmware *f) {
     const struct fk_settings *s = &f->settings;
-    if (fk_listen_lwip_open(&server.tcp, &f->net, s->node.kubelet_port) != 0)
-        return "the kubelet's port cannot be opened: no memory in the stack";
-    if (start_tls(f) != 0) return "the kubelet's port cannot start: the log says why";
+    int err = start_tls(f);
+    if (err == 0) err = fk_listen_lwip_open(&server.tcp, &f->net, s->node.kubelet_port);
+    if (err != 0) {
+        stay_closed(f, err);
+        return;
+    }
     const struct fk_server_setup setup = {
         .heap = &server.heap,
         .handshakes = FK_SERVER_HANDSHAKES,
@@ -94,10 +132,9 @@ static const char *start_port(struct fk_firmware *f) {
     };
     fk_server_init(&server.server, &f->node, &setup);
     server.listens = true;
-    return NULL;
 }
 
-const char *fk_firmware_server_start(struct fk_firmware *f) {
+void fk_firmware_server_start(struct fk_firmware *f) {
     const struct fk_settings *s = &f->settings;
     const struct fk_duty_env env = {&s->node, &f->log, &f->node.rng};
     const struct fk_options defaults = {
@@ -110,7 +147,7 @@ const char *fk_firmware_server_start(struct fk_firmware *f) {
     fk_configmaps_init(&server.configmaps, &env, &f->node.port, &f->heap, &server.events, &defaults,
                        s->config_maps);
     fk_configmaps_attach(&server.configmaps, &f->node);
-    return s->node.kubelet_port == 0 ? NULL : start_port(f);
+    if (s->node.kubelet_port != 0) start_port(f);
 }
 
 /* ---- running ------------------------------------------------------------------------------------
@@ -214,6 +251,7 @@ static const char *configmap_text(const struct fk_configmap *m) {
 
 void fk_firmware_server_status(const struct fk_firmware *f, struct fk_console *c) {
     fk_console_pair(c, "port", NULL, f->settings.node.kubelet_port);
+    if (f->port_closed) fk_console_pair(c, "port-closed", f->why, 0);
     if (server.listens) put_port(c);
     fk_console_pair(c, "memory-writes", NULL, server.configmaps.writes);
     fk_console_pair(c, "flash-writes", NULL, server.keep.writes);

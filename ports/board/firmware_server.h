@@ -22,8 +22,9 @@ void fk_firmware_server_log(const char *text, size_t len);
 /* When the settings are known and the node is about to be made. */
 void fk_firmware_server_prepare(struct fk_firmware *f);
 
-/* When the node is there. NULL, or why it cannot be, static text. */
-const char *fk_firmware_server_start(struct fk_firmware *f);
+/* When the node is there, and before its first step: where the port cannot be opened,
+ * f->port_closed and f->why say so, and the node goes on with kubelet_port 0. */
+void fk_firmware_server_start(struct fk_firmware *f);
 
 /* After the node's step: one bounded piece of work. True: more may follow at once. */
 bool fk_firmware_server_step(struct fk_firmware *f);
@@ -47,11 +48,10 @@ static inline void fk_firmware_server_log(const char *text, size_t len) {
 static inline void fk_firmware_server_prepare(struct fk_firmware *f) {
     f->settings.node.kubelet_port = 0; /* nothing listens */
 }
-static inline const char *fk_firmware_server_start(struct fk_firmware *f) {
+static inline void fk_firmware_server_start(struct fk_firmware *f) {
     if (*f->settings.config_maps != '\0')
         fk_log(&f->log, FK_WARN, "config-map is not used",
                FK_STR("reason", "this firmware is built without what reads it"));
-    return NULL;
 }
 static inline bool fk_firmware_server_step(struct fk_firmware *f) {
     (void)f;
