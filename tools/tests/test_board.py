@@ -22,7 +22,7 @@ def line(*words):
 # (options, what stands in the command, what does not)
 ROWS = (
     ((), ("-serial mon:stdio", "-nic user,model=lan9118,id=net0", "arg=fk"),
-     ("-monitor", "-icount", "-pidfile", "arg=flash", "arg=seed", "arg=exit")),
+     ("-monitor", "-icount", "-pidfile", "arg=flash", "arg=seed", "arg=exit", "hostfwd")),
     (("--console", "unix:/tmp/c"),
      ("socket,id=console,path=/tmp/c,server=on,wait=off -serial chardev:console", "-monitor none"),
      ("stdio",)),
@@ -32,6 +32,8 @@ ROWS = (
     (("--net", "none"), ("-nic none",), ("lan9118",)),
     (("--net", "tap:tap3", "--mac", "52:54:00:00:00:07"),
      ("-nic tap,ifname=tap3,script=no,downscript=no,model=lan9118,id=net0,mac=52:54:00:00:00:07",), ()),
+    (("--forward", "127.0.0.1:65535"),
+     ("-nic user,hostfwd=tcp:127.0.0.1:65535-:10250,model=lan9118,id=net0",), ()),
     (("--icount", "0"), ("-icount shift=0,sleep=off",), ()),
     (("--pidfile", "/tmp/p"), ("-pidfile /tmp/p",), ()),
     (("--exit",), ("arg=fk,arg=exit=yes",), ()),
@@ -42,6 +44,9 @@ ROWS = (
 REFUSED = (
     ("--console", "unix:"), ("--console", "tcp:x"), ("--console", "tcp:"), ("--console", "pty"),
     ("--monitor", "stdio"), ("--monitor", "unix:"), ("--net", "tap:"), ("--net", "bridge"),
+    ("--forward", ""), ("--forward", "0.0.0.0:10250"), ("--forward", "127.0.0.1"), ("--forward", ":10250"),
+    ("--forward", "127.0.0.1:0"), ("--forward", "127.0.0.1:65536"), ("--forward", "127.0.0.1:1-:22"),
+    ("--net", "none", "--forward", "127.0.0.1:1"), ("--net", "tap:t", "--forward", "127.0.0.1:1"),
     ("--flash", "a b"), ("--seed", "a\tb"), ("--seed", "x" * 248),
 )  # fmt: skip
 
