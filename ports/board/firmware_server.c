@@ -55,12 +55,6 @@ static int64_t wall_us(void *ctx) {
     return fk_client_now(&f->node.client, machine_ms()).wall_us;
 }
 
-/* Files are named by what they are elsewhere, settings by what they are here. */
-static const char *setting_of(const char *what) {
-    if (strcmp(what, "tls-cert") == 0) return "server-cert";
-    return strcmp(what, "tls-private-key") == 0 ? "server-key" : what;
-}
-
 /* What was refused and why is said in the log alone, which scrolls away: it is kept for status. */
 static void keep_error(void *ctx, enum fk_level level, const char *message, const struct fk_kv *kvs,
                        size_t count) {
@@ -69,7 +63,7 @@ static void keep_error(void *ctx, enum fk_level level, const char *message, cons
     server.emit(ctx, level, message, kvs, count);
     if (level != FK_ERROR) return;
     fk_writer_init(&w, f->why, sizeof f->why);
-    if (kvs->str != NULL) fk_put_str(&w, setting_of(kvs->str));
+    if (kvs->str != NULL) fk_put_str(&w, kvs->str);
     if (kvs->str != NULL) fk_put_str(&w, ": ");
     fk_put_str(&w, message);
     (void)fk_writer_finish(&w);
@@ -86,6 +80,9 @@ static int start_tls(struct fk_firmware *f) {
         .key_len = s->server_key.len,
         .client_ca = s->client_ca.p,
         .client_ca_len = s->client_ca.len,
+        .cert_name = "server-cert",
+        .key_name = "server-key",
+        .client_ca_name = "client-ca",
         .entropy = fk_firmware_port_ops.entropy,
         .wall_us = wall_us,
         .wall_ctx = f,
