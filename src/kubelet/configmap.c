@@ -439,7 +439,10 @@ static void recall(struct fk_configmaps *c) {
     const int len = read_document(c);
     if (len < 0)
         fk_log(c->env.log, FK_WARN, "what ConfigMaps set before is lost",
-               FK_STR("reason", fk_err_text(len)));
+               FK_STR("reason", len == FK_E_PARSE
+                                    ? "damaged, or of another version: the next change "
+                                      "replaces it"
+                                    : fk_err_text(len)));
     c->turns = c->count;
 }
 
