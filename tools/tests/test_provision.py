@@ -172,6 +172,44 @@ class Kubeconfig(Files):
             with self.subTest(said=said):
                 self.assertIn(said, self.trouble(self.config(), *map(str, more)))
 
+    def test_a_key_belongs_to_its_certificate(self):
+        """Scalar and point of RFC 6979, A.2.5; and one times the base point."""
+        scalar = bytes.fromhex("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721")
+        point = bytes.fromhex("60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6"
+                              "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299")  # fmt: skip
+        one = b"\0" * 31 + b"\1"
+        base = b"".join(half.to_bytes(32, "big") for half in provision.P256_G)
+        rsa = provision.RSA_OID
+        name = b"\x0c" + bytes([len(SUBJECT)]) + SUBJECT
+
+        def certificate(public):
+            return pem("CERTIFICATE", der(600, name + P256 + b"\x03\x42\x00\x04" + public))
+
+        def key(private):
+            return pem("PRIVATE KEY", der(300, P256 + b"\x02\x01\x01\x04\x20" + private))
+
+        unknown = pem("CERTIFICATE", CERT)
+        rows = (
+            (certificate(point), key(scalar), True), (certificate(base), key(one), True),
+            (certificate(point), key(one), False), (certificate(base), key(scalar), False),
+            (certificate(point) + certificate(base), key(scalar), True),  # the first is ours
+            (certificate(base) + certificate(point), key(scalar), False),
+            (pem("CERTIFICATE", der(600, name + rsa)), key(one), False),
+            # not to be judged here
+            (unknown, key(one), True), (certificate(point), KEY_PEM, True),
+        )  # fmt: skip
+        for at, (cert, private, fits) in enumerate(rows):
+            files = ("--server-cert", str(self.file("p.crt", cert)),
+                     "--server-key", str(self.file("p.key", private)))  # fmt: skip
+            user = {"client-certificate-data": data(cert), "client-key-data": data(private)}
+            with self.subTest(row=at):
+                if fits:
+                    self.assertIn("server-key", self.settings(self.config(), *files))
+                    self.assertIn("key", self.settings(self.config({}, user)))
+                else:
+                    self.assertIn("--server-key does not belong", self.trouble(self.config(), *files))
+                    self.assertIn("client-key does not belong", self.trouble(self.config({}, user)))
+
     def test_troubles(self):
         encrypted = KEY_PEM.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1)
         rows = (
