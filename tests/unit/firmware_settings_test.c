@@ -198,10 +198,11 @@ static void bounds(void **state) {
     assert_true(out.len <= strlen(taints) + FK_TAINTS_MAX + 1);
     assert_int_equal(encode("taints", repeated(":NoSchedule,", FK_TAINTS_MAX + 1)), FK_E_CONFIG);
 
-    char maps[16 * (FK_CONFIGMAPS_MAX + 1)] = "ns/a";
-    for (size_t i = 1; i < FK_CONFIGMAPS_MAX; i++) (void)strncat(maps, ",ns/abc", 5 + i);
-    assert_int_equal(encode("config-map", maps), 0);
-    assert_int_equal(encode("config-map", strcat(maps, ",ns/z")), FK_E_CONFIG);
+    const char *maps = repeated("/n,", FK_CONFIGMAPS_MAX);
+    assert_int_equal(encode_into(sizeof stored, "config-map", fk_bytes(maps, strlen(maps) - 1)), 0);
+    maps = repeated("/n,", FK_CONFIGMAPS_MAX + 1);
+    assert_int_equal(encode_into(sizeof stored, "config-map", fk_bytes(maps, strlen(maps) - 1)),
+                     FK_E_CONFIG);
 
     char user[FK_USER_MAX];
     memset(user, 'u', sizeof user);
