@@ -322,7 +322,7 @@ static int write_document(struct fk_configmaps *c) {
 /* Until the next write, ms: twice as long while one follows the other, so that flash outlives a
  * program that never rests. */
 static uint32_t pause(struct fk_configmaps *c, uint64_t now_ms) {
-    const bool rested = now_ms >= fk_after(c->keep_ms, c->pause_ms);
+    const bool rested = c->keep_ms == 0 || now_ms >= fk_after(c->keep_ms, c->pause_ms);
     const uint32_t twice_ms = 2 * c->pause_ms;
     c->pause_ms = rested                                ? FK_CONFIGMAP_KEEP_MS
                   : twice_ms > FK_CONFIGMAP_KEEP_MAX_MS ? FK_CONFIGMAP_KEEP_MAX_MS

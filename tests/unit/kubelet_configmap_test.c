@@ -720,6 +720,19 @@ static void without_memory_it_is_tried_again(void **state) {
     assert_int_equal(f->board.keeps, keeps + 1);
 }
 
+/* The first seconds after a start are no sign of unrest. */
+static void right_after_a_start_the_second_change_waits_no_longer(void **state) {
+    (void)state;
+    struct fixture *f = begin("default/rack-1");
+    f->d.now.mono_ms = 10;
+    list(f, "100", NULL);
+    expect(f, WATCH "100&timeoutSeconds=");
+    memory_values(f, "101", "0=1");
+    memory_values(f, "102", "0=2");
+    assert_int_equal(f->board.keeps, 1);
+    assert_int_equal(fk_configmaps_due(&f->c), f->d.now.mono_ms + FK_CONFIGMAP_KEEP_MS);
+}
+
 /* Flash wears: who never rests is saved ever more rarely, and soon again once there was a rest. */
 static void a_change_a_second_wears_no_flash(void **state) {
     (void)state;
@@ -1025,6 +1038,7 @@ int main(void) {
         cmocka_unit_test(a_watch_that_ends_for_nothing_waits),
         cmocka_unit_test(the_first_change_is_kept_at_once_and_then_now_and_again),
         cmocka_unit_test(without_memory_it_is_tried_again),
+        cmocka_unit_test(right_after_a_start_the_second_change_waits_no_longer),
         cmocka_unit_test(a_change_a_second_wears_no_flash),
         cmocka_unit_test(an_orderly_end_waits_for_nothing),
         cmocka_unit_test(nothing_is_kept_in_the_middle_of_a_change),
