@@ -39,7 +39,7 @@ type event struct {
 }
 
 func (l *lab) startNode(ctx context.Context, kubeconfig, name string, flags ...string) (*node, error) {
-	args := append([]string{"--kubeconfig", kubeconfig, "--hostname-override", name, "-v=4", "--logging-format=json"}, flags...)
+	args := append([]string{"--kubeconfig", kubeconfig, "--hostname-override", name, "--port=0", "-v=4", "--logging-format=json"}, flags...)
 	n := &node{command: exec.CommandContext(ctx, l.program, args...), events: make(chan event, 100)}
 	n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := n.command.StderrPipe()
