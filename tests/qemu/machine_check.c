@@ -91,9 +91,16 @@ static bool use_files(int c) {
             say_hex("flash",
                     (uint32_t)(flash->map[4095] << 16 | flash->map[4096] << 8 | flash->map[4160]));
         return true;
-    case 'E': say("erase", state->ops->erase(state->ctx, 4096)); return true;
-    case 'P': say("program", state->ops->program(state->ctx, 4096, page, sizeof page)); return true;
+    case 'E':
+        if (state == NULL) return false;
+        say("erase", state->ops->erase(state->ctx, 4096));
+        return true;
+    case 'P':
+        if (state == NULL) return false;
+        say("program", state->ops->program(state->ctx, 4096, page, sizeof page));
+        return true;
     case 'L':
+        if (state == NULL) return false;
         say_hex("state", (uint32_t)(state->map[4095] << 8 | state->map[4096]));
         say("apart", state->map - machine_flash()->map);
         return true;
