@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"femtokubelet.dev/e2e/lab"
+	"femtokubelet.dev/e2e/launch"
 )
 
 // process is the body of the Linux port: build/release/femtokubelet, or what
@@ -51,17 +50,9 @@ func (o *output) contains(text string) bool {
 
 func binary(t *testing.T) string {
 	t.Helper()
-	path := os.Getenv("FEMTOKUBELET")
-	if path == "" {
-		path = filepath.Join("..", "..", "build", "release", "femtokubelet")
-	}
-	path, err := filepath.Abs(path)
+	path, err := launch.Program()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode()&0o111 == 0 {
-		t.Fatalf("no program at %s: run \"make release\" in the repository's root first, "+
-			"or name one in FEMTOKUBELET", path)
 	}
 	return path
 }

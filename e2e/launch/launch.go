@@ -2,7 +2,10 @@
 package launch
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -30,4 +33,22 @@ func Start(command *exec.Cmd) error {
 	result := make(chan error)
 	launcher() <- func() { result <- command.Start() }
 	return <-result
+}
+
+// Program is where the node's program is built, seen from a package's folder, or
+// what FEMTOKUBELET names. The error says what to do when there is none.
+func Program() (string, error) {
+	path := os.Getenv("FEMTOKUBELET")
+	if path == "" {
+		path = filepath.Join("..", "..", "build", "release", "femtokubelet")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode()&0o111 == 0 {
+		return "", fmt.Errorf("no program at %s: run \"make release\" in the repository's root first, "+
+			"or name one in FEMTOKUBELET", path)
+	}
+	return path, nil
 }

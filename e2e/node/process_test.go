@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,17 +38,9 @@ type process struct {
 
 func binary(t *testing.T) string {
 	t.Helper()
-	path := os.Getenv("FEMTOKUBELET")
-	if path == "" {
-		path = filepath.Join("..", "..", "build", "release", "femtokubelet")
-	}
-	path, err := filepath.Abs(path)
+	path, err := launch.Program()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode()&0o111 == 0 {
-		t.Fatalf("no program at %s: run \"make release\" in the repository's root first, "+
-			"or name one in FEMTOKUBELET", path)
 	}
 	return path
 }

@@ -76,6 +76,11 @@ int fk_access_set_path(char path[PATH_MAX], const char *name, const char *beside
     return 0;
 }
 
+size_t fk_blob_tls_len(const struct fk_blob *blob) {
+    if (blob->p == NULL) return 0;
+    return blob->len + (strstr((const char *)blob->p, "-----BEGIN ") != NULL ? 1 : 0);
+}
+
 void fk_blob_free(struct fk_blob *blob) {
     if (blob->p != NULL) explicit_bzero(blob->p, blob->len);
     free(blob->p);

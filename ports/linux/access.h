@@ -63,6 +63,11 @@ int fk_access_read_token(struct fk_access *a, struct fk_writer *why);
 int fk_blob_read(struct fk_blob *blob, const char *path, bool *others_read, struct fk_writer *why);
 void fk_blob_free(struct fk_blob *blob);
 
+/* Its length for TLS: the zero behind it counts where it is PEM, by which the two forms are told
+ * apart.
+ */
+size_t fk_blob_tls_len(const struct fk_blob *blob);
+
 /* What is said of a file with a secret that any other user may read. */
 void fk_access_warn_shared(const char *path, const struct fk_log *log);
 

@@ -124,12 +124,6 @@ static int read_access(struct program *p, struct fk_writer *why) {
     return err != 0 ? err : fk_access_read_files(a, &p->log, why);
 }
 
-/* The zero behind a blob counts where it is PEM: Mbed TLS tells the two forms apart by it. */
-static size_t with_zero(const struct fk_blob *blob) {
-    if (blob->p == NULL) return 0;
-    return blob->len + (strstr((const char *)blob->p, "-----BEGIN ") != NULL ? 1 : 0);
-}
-
 static int start_tls(struct program *p) {
     struct fk_access *a = &p->access;
     fk_tcp_init(&p->tcp, a->host, a->port);
@@ -142,11 +136,11 @@ static int start_tls(struct program *p) {
         .under = fk_tcp_pipe(&p->tcp),
         .server_name = a->server_name,
         .ca = a->ca.p,
-        .ca_len = with_zero(&a->ca),
+        .ca_len = fk_blob_tls_len(&a->ca),
         .cert = a->cert.p,
-        .cert_len = with_zero(&a->cert),
+        .cert_len = fk_blob_tls_len(&a->cert),
         .key = a->key.p,
-        .key_len = with_zero(&a->key),
+        .key_len = fk_blob_tls_len(&a->key),
         .entropy = fk_host_entropy,
         .wall_us = fk_host_wall_us,
         .log = &p->log,

@@ -13,12 +13,6 @@
 /* ---- starting ----------------------------------------------------------------------------------
  */
 
-/* The zero behind a blob counts where it is PEM: Mbed TLS tells the two forms apart by it. */
-static size_t with_zero(const struct fk_blob *blob) {
-    if (blob->p == NULL) return 0;
-    return blob->len + (strstr((const char *)blob->p, "-----BEGIN ") != NULL ? 1 : 0);
-}
-
 static int read_file(struct fk_services *s, struct fk_blob *blob, const char *path, bool secret,
                      struct fk_writer *why) {
     bool others_read = false;
@@ -43,11 +37,11 @@ static int start_tls(struct fk_services *s) {
         .under = fk_listen_socket_listener(&s->tcp),
         .heap = &s->heap,
         .cert = s->cert.p,
-        .cert_len = with_zero(&s->cert),
+        .cert_len = fk_blob_tls_len(&s->cert),
         .key = s->key.p,
-        .key_len = with_zero(&s->key),
+        .key_len = fk_blob_tls_len(&s->key),
         .client_ca = s->client_ca.p,
-        .client_ca_len = with_zero(&s->client_ca),
+        .client_ca_len = fk_blob_tls_len(&s->client_ca),
         .cert_name = f->tls_cert_file,
         .key_name = f->tls_private_key_file,
         .client_ca_name = f->client_ca_file,

@@ -16,7 +16,7 @@ void fk_authz_init(struct fk_authz *a, const struct fk_duty_env *env, fk_sha256 
 
 /* ---- what is asked --------------------------------------------------------------------------- */
 
-static const char *name_of(enum fk_subresource subresource) {
+const char *fk_subresource_name(enum fk_subresource subresource) {
     switch (subresource) {
     case FK_NODES_PROXY: return "proxy";
     case FK_NODES_METRICS: return "metrics";
@@ -29,7 +29,7 @@ static const char *name_of(enum fk_subresource subresource) {
     return "proxy";
 }
 
-static bool is_finer(enum fk_subresource subresource) {
+bool fk_subresource_is_finer(enum fk_subresource subresource) {
     return subresource == FK_NODES_HEALTHZ || subresource == FK_NODES_PODS ||
            subresource == FK_NODES_CONFIGZ;
 }
@@ -59,7 +59,7 @@ static enum fk_verdict_state recall(const struct fk_authz *a, uint64_t now_ms,
                                     enum fk_subresource subresource, const uint8_t key[FK_ASK_KEY],
                                     bool *finer_denied) {
     const enum fk_verdict_state verdict = recall_one(a, now_ms, key);
-    *finer_denied = verdict == FK_ASK_NO && is_finer(subresource);
+    *finer_denied = verdict == FK_ASK_NO && fk_subresource_is_finer(subresource);
     if (!*finer_denied) return verdict;
     uint8_t proxy_key[FK_ASK_KEY];
     make_key(a, user, verb, FK_NODES_PROXY, proxy_key);
@@ -104,7 +104,7 @@ static void document(const void *owner, struct fk_writer *w) {
         .user = &a->user,
         .verb = a->verb,
         .resource = "nodes",
-        .subresource = name_of(asked_for(a)),
+        .subresource = fk_subresource_name(asked_for(a)),
         .name = a->env.config->name,
     };
     fk_access_review_put(&question, w);
@@ -171,7 +171,8 @@ static void response(void *owner, struct fk_now now, const struct fk_response *r
     if (verdict == FK_ASK_AWAY) a->failures++;
     if (verdict == FK_ASK_NO) a->refusals++;
     remember(a, now.mono_ms, verdict);
-    if (verdict == FK_ASK_NO && is_finer(asked_for(a))) verdict = turn_to_proxy(a, now.mono_ms);
+    if (verdict == FK_ASK_NO && fk_subresource_is_finer(asked_for(a)))
+        verdict = turn_to_proxy(a, now.mono_ms);
     if (verdict == FK_ASK_WAIT) {
         a->ask.stage = FK_ASK_WANTED;
         return;

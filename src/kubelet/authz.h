@@ -25,6 +25,10 @@ enum fk_subresource {
     FK_NODES_CONFIGZ, /* or proxy */
 };
 
+/* "metrics", as in nodes/metrics; and whether proxy would do as well. */
+const char *fk_subresource_name(enum fk_subresource subresource);
+bool fk_subresource_is_finer(enum fk_subresource subresource);
+
 /* Members are private but for the counts. */
 struct fk_authz {
     struct fk_duty_env env;

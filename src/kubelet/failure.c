@@ -31,19 +31,6 @@ static const struct kind *kind_of(int status) {
     return &other;
 }
 
-const char *fk_subresource_name(enum fk_subresource subresource) {
-    switch (subresource) {
-    case FK_NODES_PROXY: break;
-    case FK_NODES_METRICS: return "metrics";
-    case FK_NODES_STATS: return "stats";
-    case FK_NODES_LOG: return "log";
-    case FK_NODES_HEALTHZ: return "healthz";
-    case FK_NODES_PODS: return "pods";
-    case FK_NODES_CONFIGZ: return "configz";
-    }
-    return "proxy";
-}
-
 /* As the kubelet words it, so that who reads it knows what to grant. */
 static void put_refusal(const struct fk_failure *f, struct fk_json *j) {
     fk_json_text(j, "message");
@@ -53,7 +40,7 @@ static void put_refusal(const struct fk_failure *f, struct fk_json *j) {
     fk_put_str(j->w, f->verb);
     fk_put_str(j->w, ", resource=nodes, subresource(s)=[");
     fk_put_str(j->w, fk_subresource_name(f->subresource));
-    if (f->subresource >= FK_NODES_HEALTHZ) fk_put_str(j->w, " proxy");
+    if (fk_subresource_is_finer(f->subresource)) fk_put_str(j->w, " proxy");
     fk_put_str(j->w, "])");
     fk_json_text_end(j);
 }

@@ -16,9 +16,6 @@ struct fk_failure {
     enum fk_subresource subresource;
 };
 
-/* "metrics", as in nodes/metrics. */
-const char *fk_subresource_name(enum fk_subresource subresource);
-
 void fk_failure_put(const struct fk_failure *failure, struct fk_writer *w);
 
 #endif
